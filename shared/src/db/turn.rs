@@ -1,0 +1,374 @@
+//! Intake, lease and commit: the calls by which a worker gets its turns and stores their replies.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgExecutor;
+use sqlx::postgres::types::PgInterval;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::envelope::Envelope;
+use crate::ids::{Channel, RequestId, SessionKey, WorkerId};
+use crate::media::Media;
+
+/// What a worker needs to run a turn. It holds the session's lease under `epoch`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TurnInput {
+    /// The conversation.
+    pub session: SessionKey,
+    /// The lease's epoch.
+    pub epoch: u64,
+    /// Where the visitor writes.
+    pub channel: Channel,
+    /// The agent lock.
+    pub active_agent: Option<String>,
+    /// When the agent lock was last renewed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub locked_at: Option<OffsetDateTime>,
+    /// Seconds from then until the session expires.
+    pub session_ttl: i32,
+    /// What the agents remember.
+    pub state: Value,
+    /// Messages of the session that wait, this one included.
+    pub pending: u32,
+    /// The visitor.
+    pub user: TurnUser,
+    /// The message to answer.
+    pub request: TurnRequest,
+    /// Earlier messages of the session, oldest first.
+    pub history: Vec<TurnMessage>,
+}
+
+/// What is stored of the visitor.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TurnUser {
+    /// `users.id`.
+    pub id: Uuid,
+    /// After consent.
+    pub name: Option<String>,
+    /// BCP 47 tag.
+    pub language: Option<String>,
+    /// The latest answer to the consent question.
+    pub consented: bool,
+}
+
+/// The message to answer.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TurnRequest {
+    /// Its id.
+    pub id: RequestId,
+    /// Its text.
+    pub body: String,
+    /// Its attachments.
+    pub media: Vec<Media>,
+    /// Its place in the queue.
+    pub stream_seq: u64,
+    /// How often a turn over it began, this one included.
+    pub attempts: u32,
+}
+
+/// A message of the past.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TurnMessage {
+    /// Whether the visitor wrote it.
+    pub incoming: bool,
+    /// Its text.
+    pub body: String,
+}
+
+/// An envelope with its place in the queue.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The message.
+    pub envelope: Envelope,
+    /// Its stream sequence in `CHAT`.
+    pub stream_seq: u64,
+}
+
+/// What became of an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// It was written.
+    Stored,
+    /// It had been written before.
+    Known,
+    /// Its conversation has been erased since.
+    Erased,
+}
+
+/// The answer to one [`Arrival`].
+#[derive(Clone, Debug)]
+pub struct TakenIn {
+    /// What became of it.
+    pub intake: Intake,
+    /// Whether its writer is new.
+    pub user_created: bool,
+    /// The session's next turn, where this call leased it.
+    pub turn: Option<TurnInput>,
+}
+
+/// Takes messages in: writes what is new, leases the sessions that nobody runs, begins their turns. All or nothing.
+///
+/// # Errors
+/// As PostgreSQL says; a single envelope can be at fault (22xxx, 23xxx).
+pub async fn take_in(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    lease: Duration,
+    session_ttl: Duration,
+    arrivals: &[Arrival],
+) -> sqlx::Result<Vec<TakenIn>> {
+    let batch: Vec<_> = arrivals
+        .iter()
+        .map(|Arrival { envelope, stream_seq }| {
+            serde_json::json!({
+                "request_id": envelope.request_id,
+                "connection_id": envelope.session.connection_id(),
+                "user_id": envelope.user_id(),
+                "phone_number": envelope.phone_number,
+                "verified": envelope.verified,
+                "channel": envelope.channel,
+                "device": envelope.device,
+                "body": envelope.content,
+                "media": envelope.media,
+                "stream_seq": stream_seq,
+                "body_hash": hex::encode(envelope.body_hash()),
+                "received_at": envelope.received_at.format(&time::format_description::well_known::Rfc3339)
+                    .unwrap_or_default(),
+            })
+        })
+        .collect();
+    let rows = sqlx::query!(
+        r#"select outcome as "outcome!", user_created as "user_created!", turn as "turn?: Value"
+        from take_in($1, $2, $3, $4)"#,
+        Value::Array(batch),
+        worker.0,
+        interval(lease),
+        i32::try_from(session_ttl.as_secs()).unwrap_or(i32::MAX),
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(TakenIn {
+                intake: match row.outcome.as_str() {
+                    "stored" => Intake::Stored,
+                    "erased" => Intake::Erased,
+                    _ => Intake::Known,
+                },
+                user_created: row.user_created,
+                turn: row.turn.map(read_turn).transpose()?,
+            })
+        })
+        .collect()
+}
+
+/// Leases up to `limit` sessions that have work and that nobody runs, and begins their turns.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn claim_due(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    lease: Duration,
+    limit: usize,
+) -> sqlx::Result<Vec<TurnInput>> {
+    let turns = sqlx::query_scalar!(
+        r#"select turn as "turn!: Value" from claim_due($1, $2, $3) turn where turn is not null"#,
+        worker.0,
+        interval(lease),
+        i32::try_from(limit).unwrap_or(i32::MAX),
+    )
+    .fetch_all(db)
+    .await?;
+    turns.into_iter().map(read_turn).collect()
+}
+
+/// Prolongs leases; returns the sessions that are still the worker's.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn renew_leases(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    lease: Duration,
+    held: &[(SessionKey, u64)],
+) -> sqlx::Result<Vec<SessionKey>> {
+    let (connections, epochs): (Vec<_>, Vec<_>) = held
+        .iter()
+        .map(|(session, epoch)| (session.connection_id(), epoch.cast_signed()))
+        .unzip();
+    let renewed = sqlx::query_scalar!(
+        r#"select id as "id!" from renew_leases($1, $2, $3, $4) id"#,
+        worker.0,
+        &connections,
+        &epochs,
+        interval(lease),
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(renewed.into_iter().map(SessionKey::from_connection_id).collect())
+}
+
+/// Why a session is given back before its request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The turn failed: the attempt counts.
+    Failed {
+        /// When to try again.
+        after: Duration,
+    },
+    /// The turn did not run, or was cut off for our own reasons: the attempt does not count.
+    HandedOver {
+        /// When to try again.
+        after: Duration,
+    },
+}
+
+/// Gives a session back. False where the lease is another's by now.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn release(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    turn: &TurnInput,
+    release: Release,
+) -> sqlx::Result<bool> {
+    let (after, give_back) = match release {
+        Release::Failed { after } => (after, false),
+        Release::HandedOver { after } => (after, true),
+    };
+    sqlx::query_scalar!(
+        r#"select release_lease($1, $2, $3, $4, $5, $6) as "released!""#,
+        worker.0,
+        turn.session.connection_id(),
+        turn.epoch.cast_signed(),
+        turn.request.id.0,
+        interval(after),
+        give_back,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// What `messages.status` says of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyStatus {
+    /// Said to the end.
+    Complete,
+    /// Given up; the body is what was said until then.
+    Failed,
+}
+
+/// A reply with everything that its turn changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewReply {
+    /// The session's key, as the id of its connection.
+    pub connection_id: Uuid,
+    /// The lease's epoch.
+    pub epoch: u64,
+    /// The reply's own id.
+    pub id: Uuid,
+    /// The request it is addressed to.
+    pub reply_to: RequestId,
+    /// All requests that it covers.
+    pub requests: Vec<RequestId>,
+    /// All that was sent.
+    pub body: String,
+    /// Where each event's text ends in `body`, in bytes.
+    pub piece_ends: Vec<usize>,
+    /// How it ended.
+    pub status: ReplyStatus,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The final event's own fields.
+    pub final_fields: Value,
+    /// The session's new state; `None` leaves it as it is.
+    pub state: Option<Value>,
+    /// The agent that the session is pinned to, with `state`.
+    pub active_agent: Option<String>,
+    /// What else to write: objects with `type` and `id`.
+    pub effects: Vec<Value>,
+    /// Whether the worker would run the session's next turn.
+    #[serde(rename = "continue")]
+    pub go_on: bool,
+}
+
+/// What became of a reply.
+#[derive(Clone, Debug)]
+pub enum Committed {
+    /// It is stored.
+    Stored {
+        /// Seconds until the session expires, and when that began; unknown after an ambiguous commit.
+        lock: Option<(i32, OffsetDateTime)>,
+        /// The next turn, for which the lease goes on; else it was given back.
+        next: Option<Box<TurnInput>>,
+    },
+    /// The session is another worker's by now; nothing was stored.
+    Lost,
+}
+
+/// Stores replies, each fenced by owner and epoch. May be repeated after an ambiguous failure.
+///
+/// # Errors
+/// As PostgreSQL says; nothing was stored, or the connection broke and it is not known.
+pub async fn commit(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    lease: Duration,
+    replies: &[NewReply],
+) -> sqlx::Result<Vec<Committed>> {
+    let batch = serde_json::to_value(replies).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let rows = sqlx::query!(
+        r#"select outcome as "outcome!", session_ttl, locked_at, turn as "turn?: Value"
+        from commit_turns($1, $2, $3)"#,
+        batch,
+        worker.0,
+        interval(lease),
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            if row.outcome != "committed" {
+                return Ok(Committed::Lost);
+            }
+            Ok(Committed::Stored {
+                lock: row.session_ttl.zip(row.locked_at),
+                next: row.turn.map(read_turn).transpose()?.map(Box::new),
+            })
+        })
+        .collect()
+}
+
+/// Whether a message of this session at this place in the queue has been taken in and dealt with.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn is_settled(db: impl PgExecutor<'_>, session: SessionKey, stream_seq: u64) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+            select from messages
+            where connection_id = $1 and stream_seq = $2 and direction = 'incoming' and status <> 'pending') as "settled!""#,
+        session.connection_id(),
+        stream_seq.cast_signed(),
+    )
+    .fetch_one(db)
+    .await
+}
+
+fn read_turn(turn: Value) -> sqlx::Result<TurnInput> {
+    serde_json::from_value(turn).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+fn interval(duration: Duration) -> PgInterval {
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+    }
+}

@@ -1,0 +1,60 @@
+//! What the queue carries: one incoming message with everything that a worker needs to take it in.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::ids::{Channel, RequestId, SessionKey, user_id};
+use crate::media::Media;
+
+/// A message on `chat.incoming.<channel>.<session>`, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The id that was given out on acceptance.
+    pub request_id: RequestId,
+    /// The conversation it belongs to.
+    pub session: SessionKey,
+    /// Where it came from.
+    pub channel: Channel,
+    /// `connections.device_id`.
+    pub device: String,
+    /// `users.phone_number`: `chat_{user id or device}` on the web.
+    pub phone_number: String,
+    /// Whether the website vouched for the user.
+    pub verified: bool,
+    /// The text; may be empty where there is media.
+    #[serde(default)]
+    pub content: String,
+    /// Attachments, in order.
+    #[serde(default)]
+    pub media: Vec<Media>,
+    /// When the api accepted it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub received_at: OffsetDateTime,
+}
+
+impl Envelope {
+    /// `users.id` of the writer.
+    pub fn user_id(&self) -> Uuid {
+        user_id(&self.phone_number, self.verified)
+    }
+
+    /// Tells whether two requests of the same key say the same.
+    pub fn body_hash(&self) -> [u8; 32] {
+        body_hash(&self.content, &self.media)
+    }
+}
+
+/// SHA-256 over what the visitor sent, as stored in `messages.body_hash`.
+pub fn body_hash(content: &str, media: &[Media]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update((content.len() as u64).to_be_bytes());
+    hash.update(content);
+    for item in media {
+        hash.update([item.kind as u8]);
+        hash.update((item.url.len() as u64).to_be_bytes());
+        hash.update(&item.url);
+    }
+    hash.finalize().into()
+}

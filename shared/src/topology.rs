@@ -1,0 +1,195 @@
+//! The streams and the consumer that we need: created where missing, compared where present, never changed by a start.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::context::Context;
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, PersistenceMode, Republish, RetentionPolicy, StorageType,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::subject::Subjects;
+
+/// How long the server may take for one of our management calls.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// After this a worker that took a message and did not answer for it is thought dead, and the message is delivered again.
+pub const ACK_WAIT: Duration = Duration::from_secs(10);
+
+/// What an operator may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Copies of each stream: 1, or 3 on a cluster.
+    pub replicas: usize,
+    /// Size of the queue, in bytes; when it is full, messages are refused.
+    pub chat_max_bytes: i64,
+    /// Size of the journal, in bytes; when it is full, the oldest events go.
+    pub tokens_max_bytes: i64,
+}
+
+/// Why the topology is not as it must be.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyError {
+    /// Someone else made it, or an operator changed a setting: it has to be decided by hand.
+    #[error(
+        "{name}: {setting} is {found}, and should be {wanted}; change it with `nats stream edit` or the setting that names it"
+    )]
+    Differs {
+        /// Stream or consumer.
+        name: String,
+        /// Its setting, as NATS calls it.
+        setting: String,
+        /// What we ask for.
+        wanted: Value,
+        /// What the server has.
+        found: Value,
+    },
+    /// A server too old ignores settings that it does not know.
+    #[error("the NATS server is {0}; 2.12 or newer is needed")]
+    OldServer(String),
+    /// The server refused, or did not answer; to be tried again.
+    #[error("{name}: {source}")]
+    Call {
+        /// Stream or consumer.
+        name: String,
+        /// What the client library says.
+        source: async_nats::Error,
+    },
+}
+
+impl TopologyError {
+    /// Whether another try may go well.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Call { .. })
+    }
+}
+
+/// Creates what is missing and compares what is there.
+///
+/// # Errors
+/// See [`TopologyError`].
+pub async fn ensure(context: &Context, subjects: &Subjects, limits: Limits) -> Result<(), TopologyError> {
+    let server = context.client().server_info().version;
+    if !context.client().is_server_compatible(2, 12, 0) {
+        return Err(TopologyError::OldServer(server));
+    }
+    for config in streams(subjects, limits) {
+        let call = |source: async_nats::Error| TopologyError::Call {
+            name: config.name.clone(),
+            source,
+        };
+        let stream = within(context.get_or_create_stream(config.clone()))
+            .await
+            .map_err(call)?;
+        compare(&config.name, &config, &stream.cached_info().config)?;
+    }
+    let consumer = workers_consumer(subjects);
+    let name = subjects.workers_consumer();
+    let call = |source: async_nats::Error| TopologyError::Call {
+        name: name.clone(),
+        source,
+    };
+    let stream = within(context.get_stream_no_info(subjects.chat_stream()))
+        .await
+        .map_err(call)?;
+    let found = within(stream.get_or_create_consumer(&name, consumer.clone()))
+        .await
+        .map_err(call)?;
+    compare(&name, &consumer, &found.cached_info().config)
+}
+
+async fn within<T, E: Into<async_nats::Error>>(
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, async_nats::Error> {
+    tokio::time::timeout(DEADLINE, call).await?.map_err(Into::into)
+}
+
+fn streams(subjects: &Subjects, limits: Limits) -> [Config; 3] {
+    let common = Config {
+        storage: StorageType::File,
+        num_replicas: limits.replicas,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        allow_direct: true,
+        ..Config::default()
+    };
+    let chat = Config {
+        name: subjects.chat_stream(),
+        subjects: vec![subjects.all_incoming()],
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::New,
+        max_bytes: limits.chat_max_bytes,
+        duplicate_window: Duration::from_secs(10 * 60),
+        ..common.clone()
+    };
+    let tokens = Config {
+        name: subjects.tokens_stream(),
+        subjects: vec![subjects.all_tokens()],
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        max_age: Duration::from_secs(10 * 60),
+        max_bytes: limits.tokens_max_bytes,
+        republish: Some(Republish {
+            source: subjects.all_tokens(),
+            destination: subjects.live_template(),
+            headers_only: false,
+        }),
+        // Syncing each event is eight times slower, and a replicated stream survives a machine without it.
+        persist_mode: (limits.replicas == 1).then_some(PersistenceMode::Async),
+        ..common.clone()
+    };
+    let dead = Config {
+        name: subjects.dead_stream(),
+        subjects: vec![subjects.all_dead()],
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        max_age: Duration::from_secs(30 * 24 * 60 * 60),
+        max_bytes: limits.chat_max_bytes,
+        ..common
+    };
+    [chat, tokens, dead]
+}
+
+/// The one durable consumer that all workers pull from.
+pub fn workers_consumer(subjects: &Subjects) -> pull::Config {
+    pull::Config {
+        durable_name: Some(subjects.workers_consumer()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        // Attempts and limits are counted in PostgreSQL.
+        max_deliver: -1,
+        max_ack_pending: -1,
+        ..pull::Config::default()
+    }
+}
+
+/// Fails where the server has another value for a setting that we asked for.
+fn compare(name: &str, wanted: &impl Serialize, found: &impl Serialize) -> Result<(), TopologyError> {
+    let found = settings(found);
+    for (setting, wanted) in settings(wanted) {
+        // Null and zero are "as the server likes it".
+        if wanted.is_null() || wanted == Value::from(0) {
+            continue;
+        }
+        let found = found.get(&setting).cloned().unwrap_or(Value::Null);
+        if found != wanted {
+            return Err(TopologyError::Differs {
+                name: name.to_owned(),
+                setting,
+                wanted,
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn settings(config: &impl Serialize) -> serde_json::Map<String, Value> {
+    match serde_json::to_value(config) {
+        Ok(Value::Object(settings)) => settings,
+        _ => serde_json::Map::new(),
+    }
+}
