@@ -43,7 +43,8 @@ begin
                 'consented', coalesce((
                     select given from consents where user_id = u.id order by created_at desc limit 1), false)),
             'request', jsonb_build_object(
-                'id', m.id, 'body', m.body, 'media', m.media, 'stream_seq', m.stream_seq, 'attempts', m.attempts),
+                'id', m.id, 'body', m.body, 'media', m.media, 'stream_seq', m.stream_seq, 'attempts', m.attempts,
+                'received_at', m.created_at),
             'history', (
                 select coalesce(jsonb_agg(
                     jsonb_build_object('incoming', h.direction = 'incoming', 'body', h.body) order by h.number), '[]')

@@ -4,7 +4,7 @@
 //! - [`subject`], [`topology`], [`nats`], [`journal`]: where it goes, and how it is read back
 //! - [`db`]: what is stored
 //! - [`clinic`], [`config`]: what an operator sets
-//! - [`batch`], [`retry`], [`lifecycle`], [`telemetry`]: how a process behaves
+//! - [`batch`], [`retry`], [`lifecycle`], [`telemetry`], [`tls`]: how a process behaves
 
 pub mod batch;
 pub mod clinic;
@@ -20,4 +20,5 @@ pub mod nats;
 pub mod retry;
 pub mod subject;
 pub mod telemetry;
+pub mod tls;
 pub mod topology;

@@ -67,6 +67,9 @@ pub struct TurnRequest {
     pub stream_seq: u64,
     /// How often a turn over it began, this one included.
     pub attempts: u32,
+    /// When it was accepted: the clock of its turn, however often that is run.
+    #[serde(with = "time::serde::rfc3339")]
+    pub received_at: OffsetDateTime,
 }
 
 /// A message of the past.

@@ -1,0 +1,50 @@
+//! Settings of the worker. Each field's text is its `--help`.
+
+use std::time::Duration;
+
+use clap::Args;
+use shared::config::{CommonArgs, duration};
+
+/// Everything that can be set.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Queue, database, clinic.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Turns that this worker runs at once.
+    #[arg(long, env, default_value_t = 256)]
+    pub worker_concurrency: usize,
+    /// Text that comes within this time of the last event is merged into the next one; 0s sends every piece.
+    #[arg(long, env, default_value = "20ms", value_parser = duration)]
+    pub token_interval: Duration,
+    /// Milliseconds between the words of the offline engine, to read like someone typing.
+    #[arg(long, env, default_value_t = 0)]
+    pub offline_token_delay_ms: u64,
+    /// How long an agent may take for one reply; then the turn is tried again.
+    #[arg(long, env, default_value = "2m", value_parser = duration)]
+    pub agent_deadline: Duration,
+    /// On SIGTERM: how long running turns may take to finish before they are handed over.
+    #[arg(long, env, default_value = "10s", value_parser = duration)]
+    pub drain_deadline: Duration,
+    /// How long a silent worker keeps its sessions. Renewed three times as often.
+    #[arg(long, env, default_value = "10s", value_parser = duration)]
+    pub lease_length: Duration,
+    /// How long a new session remembers what was said, counted from its last reply.
+    #[arg(long, env, default_value = "24h", value_parser = session_ttl)]
+    pub session_ttl: Duration,
+    /// How often expired sessions are looked for.
+    #[arg(long, env, default_value = "1m", value_parser = duration)]
+    pub cleanup_interval: Duration,
+}
+
+/// Reads a duration, or a plain number of seconds.
+fn session_ttl(text: &str) -> Result<Duration, String> {
+    let ttl = text
+        .parse()
+        .map(Duration::from_secs)
+        .or_else(|_| duration(text))?;
+    if ttl < Duration::from_secs(1) {
+        return Err("a session lasts a second at least".into());
+    }
+    Ok(ttl)
+}

@@ -1,0 +1,159 @@
+//! Taking messages in: off the queue, into PostgreSQL, and only then acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::{AckKind, Message};
+use shared::batch::Batcher;
+use shared::db;
+use shared::db::turn::{Arrival, Intake, TakenIn};
+use shared::envelope::Envelope;
+use shared::ids::WorkerId;
+use shared::retry::{self, BRIEFLY};
+use sqlx::PgPool;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::lease::Leases;
+use crate::worker::Worker;
+
+/// Messages that one call takes in at most.
+const BATCH: usize = 128;
+
+/// When a message comes again that PostgreSQL could not take.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a message was not taken in.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// PostgreSQL is away.
+    ForNow(String),
+    /// Something about the message itself.
+    ForGood(String),
+}
+
+/// Takes messages in, many a call.
+pub type Intakes = Batcher<Arrival, Result<(TakenIn, Instant), Refused>>;
+
+/// Writes through `db` in the name of `worker`.
+pub fn intakes(
+    db: PgPool,
+    worker: WorkerId,
+    leases: &Leases,
+    session_ttl: Duration,
+    hard: CancellationToken,
+) -> Intakes {
+    let length = leases.length();
+    Batcher::new(BATCH, move |arrivals: Vec<Arrival>| {
+        let (db, hard) = (db.clone(), hard.clone());
+        async move {
+            let call = async |arrivals: &[Arrival]| {
+                let sent = Instant::now();
+                let taken = db::turn::take_in(&db, worker, length, session_ttl, arrivals).await?;
+                Ok::<_, sqlx::Error>((taken, sent))
+            };
+            let deadlock = |error: &sqlx::Error| db::code(error) == "40P01";
+            match retry::retry(BRIEFLY, &hard, deadlock, || call(&arrivals)).await {
+                Ok((taken, sent)) => taken.into_iter().map(|taken| Ok((taken, sent))).collect(),
+                Err(error) if db::is_temporary(&error) => arrivals
+                    .iter()
+                    .map(|_| Err(Refused::ForNow(db::code(&error))))
+                    .collect(),
+                Err(_) => {
+                    let mut answers = Vec::with_capacity(arrivals.len());
+                    for arrival in &arrivals {
+                        answers.push(match call(std::slice::from_ref(arrival)).await {
+                            Ok((mut taken, sent)) => taken
+                                .pop()
+                                .map(|taken| (taken, sent))
+                                .ok_or_else(|| Refused::ForNow("no answer".into())),
+                            Err(error) if db::is_temporary(&error) => Err(Refused::ForNow(db::code(&error))),
+                            Err(error) => Err(Refused::ForGood(db::code(&error))),
+                        });
+                    }
+                    answers
+                }
+            }
+        }
+    })
+}
+
+/// Takes one message in and runs its session where nobody else does. The slot goes with the session, or is free again.
+pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, slot: OwnedSemaphorePermit) {
+    let arrival = match read(&worker, &message) {
+        Ok(arrival) => arrival,
+        Err(reason) => return bury(&worker, &message, reason).await,
+    };
+    let request = arrival.envelope.request_id;
+    let session = arrival.envelope.session;
+    match intakes.submit(arrival).await {
+        Ok(Ok((taken, sent))) => {
+            if taken.user_created {
+                info!(%session, "✅ User created");
+            }
+            if taken.intake == Intake::Known {
+                info!(%session, %request, "message came again");
+            }
+            if let Some(turn) = taken.turn {
+                worker.run_session(turn, sent, slot);
+            }
+            answer(&message, AckKind::Ack).await;
+        }
+        Ok(Err(Refused::ForNow(code))) => {
+            warn!(%session, code, "❌ Error: a message waits for PostgreSQL");
+            answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await;
+        }
+        Ok(Err(Refused::ForGood(code))) => {
+            warn!(%session, %request, code, "❌ Error: a message cannot be stored");
+            bury(&worker, &message, "not_storable").await;
+        }
+        Err(_) => answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await,
+    }
+}
+
+/// Tells the queue what became of a message; where that is lost the message comes again.
+pub async fn answer(message: &Message, kind: AckKind) {
+    if let Err(error) = message.ack_with(kind).await {
+        warn!(%error, "a message could not be acknowledged");
+    }
+}
+
+/// The envelope and its place in the queue.
+fn read(worker: &Worker, message: &Message) -> Result<Arrival, &'static str> {
+    let stream_seq = message.info().map_err(|_| "no_metadata")?.stream_sequence;
+    let envelope: Envelope = serde_json::from_slice(&message.payload).map_err(|_| "unparseable")?;
+    if message.subject.as_str() != worker.nats.subjects.incoming(envelope.channel, envelope.session) {
+        return Err("wrong_subject");
+    }
+    Ok(Arrival { envelope, stream_seq })
+}
+
+/// Moves a message that cannot be worked on to the dead stream, with the reason.
+async fn bury(worker: &Worker, message: &Message, reason: &'static str) {
+    let copy = PublishMessage::build()
+        .payload(message.payload.clone())
+        .header("Frontdesk-Reason", reason)
+        .header("Frontdesk-Subject", message.subject.as_str());
+    let buried = async {
+        worker
+            .nats
+            .jetstream
+            .send_publish(worker.nats.subjects.dead(reason), copy)
+            .await?
+            .await?;
+        Ok::<_, async_nats::Error>(())
+    };
+    match buried.await {
+        Ok(()) => {
+            warn!(reason, "❌ Error: a message went to the dead stream");
+            answer(message, AckKind::Term).await;
+        }
+        Err(error) => {
+            warn!(reason, %error, "❌ Error: a message could not be moved to the dead stream");
+            answer(message, AckKind::Nak(Some(AGAIN_AFTER))).await;
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Writing the journal: a turn's events, in order, kept until the journal has confirmed them.
+
+use async_nats::jetstream::context::PublishError;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use shared::event::{EVENT_HEADER, EventData, TokenEvent};
+use shared::ids::RequestId;
+use shared::nats::Nats;
+use tracing::debug;
+
+use crate::lease::{Lease, Lost};
+
+/// Why an event did not get into the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The session is another worker's by now.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// The journal holds something that we have not read, or may: read it (again), and go on from there.
+    #[error("the journal is not where it was thought to be")]
+    Contested,
+}
+
+/// The journal of one reply under one epoch.
+pub struct Writer<'a> {
+    nats: &'a Nats,
+    lease: &'a Lease,
+    subject: String,
+    /// The subject's last stream sequence, which the first event expects.
+    expected: u64,
+    /// Everything of this epoch, to be sent again where it was lost.
+    events: Vec<TokenEvent>,
+    /// How many of `events` the journal has confirmed.
+    confirmed: usize,
+    /// The answers for what follows those.
+    in_flight: FuturesOrdered<BoxFuture<'static, Result<PublishAck, PublishError>>>,
+    last_seq: u64,
+}
+
+impl<'a> Writer<'a> {
+    /// Goes on after event `last_seq`, where the journal's last message of this reply has stream sequence `expected`.
+    pub fn new(nats: &'a Nats, lease: &'a Lease, request: RequestId, last_seq: u64, expected: u64) -> Self {
+        Self {
+            nats,
+            lease,
+            subject: nats.subjects.tokens(lease.session, request),
+            expected,
+            events: Vec::new(),
+            confirmed: 0,
+            in_flight: FuturesOrdered::new(),
+            last_seq,
+        }
+    }
+
+    /// Journals the next event. It is on its way when this returns; only the first is waited for, before the second.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn emit(&mut self, data: &EventData) -> Result<(), WriteError> {
+        if self.events.len() == 1 {
+            self.confirm_first().await?;
+        }
+        self.last_seq += 1;
+        self.events
+            .push(TokenEvent::new(self.lease.epoch, self.last_seq, data));
+        self.send_from(self.events.len() - 1).await?;
+        self.look_at_answers().await
+    }
+
+    /// Waits until the journal has confirmed the first event, and with it that nobody else writes.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn confirm_first(&mut self) -> Result<(), WriteError> {
+        if self.confirmed > 0 || self.events.is_empty() {
+            return Ok(());
+        }
+        match self.in_flight.next().await {
+            Some(Ok(_)) => {
+                self.confirmed = 1;
+                Ok(())
+            }
+            Some(Err(error)) => {
+                debug!(kind = ?error.kind(), "the first event was not confirmed");
+                Err(WriteError::Contested)
+            }
+            None => Err(WriteError::Contested),
+        }
+    }
+
+    /// Waits until the journal has confirmed everything, and sends again what was lost.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn confirm_all(&mut self) -> Result<(), WriteError> {
+        self.confirm_first().await?;
+        while let Some(answer) = self.in_flight.next().await {
+            self.note(answer).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the answers that have come, without waiting for any.
+    async fn look_at_answers(&mut self) -> Result<(), WriteError> {
+        while self.confirmed > 0
+            && let Some(Some(answer)) = self.in_flight.next().now_or_never()
+        {
+            self.note(answer).await?;
+        }
+        Ok(())
+    }
+
+    async fn note(&mut self, answer: Result<PublishAck, PublishError>) -> Result<(), WriteError> {
+        match answer {
+            Ok(_) => self.confirmed += 1,
+            Err(error) => {
+                // Readers take events in order, so what follows the lost one has to come again, too.
+                debug!(kind = ?error.kind(), "events are sent again");
+                self.in_flight = FuturesOrdered::new();
+                self.send_from(self.confirmed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes `events[from..]`.
+    async fn send_from(&mut self, from: usize) -> Result<(), WriteError> {
+        for (index, event) in self.events.iter().enumerate().skip(from) {
+            let mut message = PublishMessage::build()
+                .payload(event.payload.clone())
+                .header(EVENT_HEADER, event.header());
+            if index == 0 {
+                message = message.expected_last_subject_sequence(self.expected);
+            }
+            // While NATS is away the client would keep it, and send it whenever it is back.
+            tokio::select! {
+                () = self.lease.lost.cancelled() => return Err(Lost.into()),
+                () = self.nats.usable() => {}
+            }
+            self.lease.valid().await?;
+            let sent = self
+                .nats
+                .jetstream
+                .send_publish(self.subject.clone(), message)
+                .await;
+            self.in_flight.push_back(match sent {
+                Ok(answer) => answer.into_future(),
+                Err(error) => std::future::ready(Err(error)).boxed(),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! The worker: takes messages off the queue, runs the agents, and journals and stores their replies.
+//!
+//! - [`consumer`] and [`intake`] get the work, [`worker`] runs it session by session, [`turn`] answers one request
+//! - [`order`], [`speak`], [`journal`], [`takeover`] and [`commit`] are the steps of a turn
+//! - [`lease`] keeps the sessions, [`janitor`] ends them, [`sign_of_life`] tells that the worker lives
+//! - [`agents`] is who answers
+
+pub mod agents;
+pub mod commit;
+pub mod config;
+pub mod consumer;
+pub mod erased;
+pub mod intake;
+pub mod janitor;
+pub mod journal;
+pub mod lease;
+pub mod order;
+pub mod sign_of_life;
+pub mod speak;
+pub mod takeover;
+pub mod turn;
+pub mod worker;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use shared::db;
+use shared::ids::WorkerId;
+use shared::lifecycle::Lifecycle;
+use shared::nats::Nats;
+use shared::retry::{self, UNTIL_CANCELLED};
+use sqlx::PgPool;
+use tokio::sync::{RwLock, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::agents::offline::Manager;
+use crate::commit::Commits;
+use crate::config::Config;
+use crate::erased::AnyAgent;
+use crate::lease::Leases;
+use crate::speak::Pace;
+use crate::worker::Worker;
+
+/// How long what was cut off may take to give its sessions back.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Runs a worker until `lifecycle` ends it: softly, it takes nothing new and finishes what runs; hard, it hands that over.
+///
+/// # Errors
+/// The settings, the streams or the schema are not as they must be. A server that is away is waited for.
+pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
+    run_with(config, lifecycle, Arc::new(Manager::new())).await
+}
+
+/// [`run`] with an agent of the caller's.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(config: Config, lifecycle: Lifecycle, agent: Arc<dyn AnyAgent>) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.worker_concurrency > 0,
+        "WORKER_CONCURRENCY must be 1 or more"
+    );
+    let id = WorkerId::new();
+    let clinic = Arc::new(config.common.clinic().context("CLINIC_CONFIG")?);
+    // What the parts that end last hold on to.
+    let ended = CancellationToken::new();
+    let _end = ended.clone().drop_guard();
+
+    let db = db::pool(&config.common, "frontdesk worker").context("DATABASE_URL")?;
+    let fatal = Arc::new(Mutex::new(None));
+    let nats = Nats::connect(&config.common.nats, "frontdesk worker", ended.clone(), {
+        let (fatal, lifecycle) = (fatal.clone(), lifecycle.clone());
+        move |error| {
+            *fatal.lock().unwrap_or_else(PoisonError::into_inner) = Some(anyhow::Error::from(error));
+            lifecycle.stop();
+        }
+    })
+    .await
+    .context("NATS_URL")?;
+    lifecycle.harden_after(config.drain_deadline);
+    if migrated(&db, &lifecycle.soft).await? {
+        work(&config, id, nats, db, clinic, agent, &lifecycle, &ended).await;
+    }
+    let error = fatal.lock().unwrap_or_else(PoisonError::into_inner).take();
+    error.map_or(Ok(()), Err)
+}
+
+/// Waits for PostgreSQL and brings the schema up to date; false where the worker is to end before that.
+async fn migrated(db: &PgPool, soft: &CancellationToken) -> anyhow::Result<bool> {
+    let migrated = retry::retry(
+        UNTIL_CANCELLED,
+        soft,
+        |error| {
+            warn!(
+                temporary = db::migration_is_temporary(error),
+                "❌ Error: the schema is not ready"
+            );
+            db::migration_is_temporary(error)
+        },
+        || db::migrate(db),
+    );
+    match migrated.await {
+        Ok(()) => Ok(true),
+        Err(error) if db::migration_is_temporary(&error) => Ok(false),
+        Err(error) => Err(error).context("the schema could not be brought up to date"),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "called once, by `run_with`")]
+async fn work(
+    config: &Config,
+    id: WorkerId,
+    nats: Nats,
+    db: PgPool,
+    clinic: Arc<shared::clinic::Clinic>,
+    agent: Arc<dyn AnyAgent>,
+    lifecycle: &Lifecycle,
+    ended: &CancellationToken,
+) {
+    let leases = Leases::new(config.lease_length);
+    let worker = Arc::new(Worker {
+        id,
+        nats: nats.clone(),
+        db: db.clone(),
+        clinic,
+        agent,
+        pace: Pace {
+            token_interval: config.token_interval,
+            token_delay: Duration::from_millis(config.offline_token_delay_ms),
+            deadline: config.agent_deadline,
+        },
+        session_ttl: config.session_ttl,
+        lifecycle: lifecycle.clone(),
+        leases: leases.clone(),
+        commits: Commits::new(db.clone(), id, &leases, lifecycle.hard.clone()),
+        slots: Arc::new(Semaphore::new(config.worker_concurrency)),
+        tasks: TaskTracker::new(),
+        alone: RwLock::new(()),
+    });
+    let intakes = intake::intakes(
+        db.clone(),
+        id,
+        &leases,
+        config.session_ttl,
+        lifecycle.hard.clone(),
+    );
+    tokio::spawn(leases.keep(db.clone(), id, ended.clone()));
+    tokio::spawn(sign_of_life::run(nats.clone(), id, ended.clone()));
+    tokio::spawn(janitor::run(db, config.cleanup_interval, lifecycle.soft.clone()));
+    info!(worker = %id, "worker started");
+
+    consumer::run(worker.clone(), intakes).await;
+
+    info!(turns = worker.tasks.len(), "worker drains");
+    worker.tasks.close();
+    tokio::select! {
+        () = worker.tasks.wait() => {}
+        () = lifecycle.hard.cancelled() => {
+            if tokio::time::timeout(LAST_WORDS, worker.tasks.wait()).await.is_err() {
+                warn!(turns = worker.tasks.len(), "turns were left to their leases");
+            }
+        }
+    }
+    // Acks and final events are still in the client's buffer.
+    let _ = tokio::time::timeout(LAST_WORDS, nats.client.flush()).await;
+    info!("worker stopped");
+}
+
+/// Clears expired sessions once, and returns how many.
+///
+/// # Errors
+/// PostgreSQL is away, or the settings are wrong.
+pub async fn clean_up(config: &Config) -> anyhow::Result<u64> {
+    let db = db::pool(&config.common, "frontdesk worker").context("DATABASE_URL")?;
+    db::migrate(&db).await?;
+    Ok(janitor::clean_up(&db).await?)
+}

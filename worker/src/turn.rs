@@ -1,0 +1,275 @@
+//! One turn: order check, agent, commit, final event.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::db::reply;
+use shared::db::turn::{Committed, NewReply, Release, ReplyStatus, TurnInput};
+use shared::event::{EventData, EventExtra};
+use shared::retry::Policy;
+use time::OffsetDateTime;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::agents::{IncomingMessage, Outcome, PastMessage, Profile, Turn};
+use crate::journal::{WriteError, Writer};
+use crate::lease::Lease;
+use crate::order;
+use crate::speak::{Interrupted, Spoken, speak};
+use crate::takeover::Sent;
+use crate::worker::Worker;
+
+/// A request is given up after so many turns.
+pub const MAX_ATTEMPTS: u32 = 5;
+
+/// Until the next turn of a request whose last one failed.
+const RETRY: Policy = Policy {
+    first: Duration::from_millis(500),
+    longest: Duration::from_secs(30),
+    give_up_after: None,
+};
+
+/// How long the final event may take to be confirmed; readers find it in PostgreSQL, too.
+const FINISH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often a turn reads the journal anew because somebody else had written to it.
+const MAX_CONTESTS: usize = 5;
+
+/// What follows a turn.
+pub enum After {
+    /// The session's next turn, under the same lease.
+    Next(Box<TurnInput>),
+    /// The session was given back in the commit.
+    Idle,
+    /// The session is to be given back.
+    GiveBack(Release),
+    /// The session is another worker's by now.
+    Gone,
+}
+
+/// Runs one turn of a leased session.
+pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
+    match order::is_oldest(&worker.nats, &worker.db, input).await {
+        Ok(true) => {}
+        Ok(false) => {
+            return After::GiveBack(Release::HandedOver {
+                after: order::ORDER_WAIT,
+            });
+        }
+        Err(error) => {
+            warn!(session = %lease.session, %error, "❌ Error: the order could not be checked");
+            return After::GiveBack(Release::HandedOver {
+                after: Duration::from_millis(500),
+            });
+        }
+    }
+    let request = input.request.id;
+    for contest in 0..MAX_CONTESTS {
+        // Nobody can have written before a first attempt, and expecting an empty journal says the same.
+        let sent = if input.request.attempts <= 1 && contest == 0 {
+            Sent::default()
+        } else {
+            match Sent::read(&worker.nats, lease.session, request).await {
+                Ok(sent) => sent,
+                Err(error) => {
+                    warn!(session = %lease.session, %error, "❌ Error: the journal could not be read");
+                    continue;
+                }
+            }
+        };
+        match answer(worker, lease, input, sent).await {
+            Ok(after) => return after,
+            Err(Interrupted::Write(WriteError::Contested)) => {}
+            Err(Interrupted::Write(WriteError::Lost(_))) => return After::Gone,
+            Err(Interrupted::HandOver) => {
+                return After::GiveBack(Release::HandedOver {
+                    after: Duration::ZERO,
+                });
+            }
+        }
+    }
+    After::GiveBack(Release::Failed {
+        after: RETRY.wait_before(input.request.attempts),
+    })
+}
+
+/// Says what has not been said yet, stores the reply and ends it.
+async fn answer(
+    worker: &Worker,
+    lease: &Lease,
+    input: &TurnInput,
+    mut sent: Sent,
+) -> Result<After, Interrupted> {
+    let mut writer = Writer::new(
+        &worker.nats,
+        lease,
+        input.request.id,
+        sent.last_seq,
+        sent.last_stream_seq,
+    );
+    if sent.last_stream_seq > 0 {
+        // Takes the place after what was sent, so that whoever wrote before cannot go on.
+        sent.push("");
+        writer
+            .emit(&EventData::text(String::new(), OffsetDateTime::now_utc()))
+            .await?;
+        writer.confirm_first().await?;
+        info!(session = %lease.session, request = %input.request.id, epoch = lease.epoch, "reply taken over");
+    }
+    let spoken = if input.request.attempts > MAX_ATTEMPTS {
+        Spoken::Failed {
+            retry: false,
+            code: "too_many_attempts",
+        }
+    } else {
+        let turn = turn_of(worker, input);
+        let lifecycle = &worker.lifecycle;
+        speak(
+            &*worker.agent,
+            &turn,
+            worker.pace,
+            &mut sent,
+            &mut writer,
+            &lease.lost,
+            &lifecycle.hard,
+        )
+        .await?
+    };
+    // A reply of a single event has not met a competitor yet.
+    writer.confirm_first().await?;
+
+    let (reply, extra) = match spoken {
+        Spoken::Whole(outcome) => whole(lease, input, sent, outcome),
+        Spoken::Failed { retry: true, code } if input.request.attempts < MAX_ATTEMPTS => {
+            warn!(session = %lease.session, request = %input.request.id, code, "❌ Error: the turn will be tried again");
+            let after = RETRY.wait_before(input.request.attempts);
+            return Ok(After::GiveBack(Release::Failed { after }));
+        }
+        Spoken::Failed { code, .. } => {
+            warn!(session = %lease.session, request = %input.request.id, code, "❌ Error: the request has failed");
+            failed(lease, input, sent, code)
+        }
+    };
+    let agent = reply.active_agent.clone();
+    let go_on = !worker.lifecycle.soft.is_cancelled();
+    let stored = match worker.commits.store(lease, NewReply { go_on, ..reply }).await {
+        Ok(stored) => stored,
+        Err(crate::commit::GivenUp) => return Err(Interrupted::HandOver),
+    };
+    let Committed::Stored { lock, next } = stored else {
+        return Ok(After::Gone);
+    };
+    if let (Some(agent), Some((ttl, locked_at))) = (agent, lock) {
+        log_lock(lease, &agent, locked_at, ttl);
+    }
+    finish(lease, &mut writer, extra).await;
+    Ok(next.map_or(After::Idle, After::Next))
+}
+
+/// Says what the session is pinned to, when that is set or read.
+pub fn log_lock(lease: &Lease, agent: &str, locked_at: OffsetDateTime, ttl: i32) {
+    info!("Session lock for {}: {agent}", lease.session);
+    info!("Session locked at: {locked_at}");
+    info!("Session TTL: {ttl}");
+}
+
+/// The final event. What is stored is stored: readers that do not hear it find it in PostgreSQL.
+async fn finish(lease: &Lease, writer: &mut Writer<'_>, extra: EventExtra) {
+    let last = EventData::last(extra, OffsetDateTime::now_utc());
+    let confirmed = tokio::time::timeout(FINISH_DEADLINE, async {
+        writer.emit(&last).await?;
+        writer.confirm_all().await
+    });
+    match confirmed.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(session = %lease.session, %error, "the final event was not confirmed"),
+        Err(_) => warn!(session = %lease.session, "the final event was not confirmed in time"),
+    }
+}
+
+fn turn_of(worker: &Worker, input: &TurnInput) -> Turn {
+    Turn {
+        clinic: worker.clinic.clone(),
+        user: Profile {
+            name: input.user.name.clone(),
+            language: input.user.language.clone(),
+            consented: input.user.consented,
+        },
+        active_agent: input.active_agent.clone(),
+        state: input.state.clone(),
+        history: input
+            .history
+            .iter()
+            .map(|message| PastMessage {
+                incoming: message.incoming,
+                body: message.body.clone(),
+            })
+            .collect(),
+        requests: vec![IncomingMessage {
+            request_id: input.request.id.0,
+            content: input.request.body.clone(),
+            media: input.request.media.clone(),
+        }],
+        now: input.request.received_at,
+    }
+}
+
+fn whole(lease: &Lease, input: &TurnInput, sent: Sent, outcome: Outcome) -> (NewReply, EventExtra) {
+    let effects = outcome.effects.iter().enumerate().map(|(index, effect)| {
+        let mut effect = json!(effect);
+        // Derived, so that an effect that is written twice is the same row.
+        effect["id"] = json!(Uuid::new_v5(
+            &input.request.id.0,
+            format!("effect {index}").as_bytes()
+        ));
+        effect
+    });
+    let extra = EventExtra {
+        quick_replies: outcome.quick_replies,
+        ..EventExtra::default()
+    };
+    new_reply(lease, input, sent, extra, |reply| {
+        reply.effects = effects.collect();
+        reply.state = Some(outcome.state);
+        reply.active_agent = Some(outcome.active_agent);
+    })
+}
+
+fn failed(lease: &Lease, input: &TurnInput, sent: Sent, code: &'static str) -> (NewReply, EventExtra) {
+    new_reply(lease, input, sent, reply::failed(code), |reply| {
+        reply.status = ReplyStatus::Failed;
+        reply.error = Some(code.to_owned());
+    })
+}
+
+fn new_reply(
+    lease: &Lease,
+    input: &TurnInput,
+    sent: Sent,
+    extra: EventExtra,
+    complete: impl FnOnce(&mut NewReply),
+) -> (NewReply, EventExtra) {
+    let request = input.request.id;
+    let extra = EventExtra {
+        message_id: Some(request.reply_id()),
+        ..extra
+    };
+    let mut reply = NewReply {
+        connection_id: lease.session.connection_id(),
+        epoch: lease.epoch,
+        id: request.reply_id(),
+        reply_to: request,
+        requests: vec![request],
+        body: sent.text,
+        piece_ends: sent.piece_ends,
+        status: ReplyStatus::Complete,
+        error: None,
+        final_fields: serde_json::to_value(&extra).unwrap_or(Value::Null),
+        state: None,
+        active_agent: None,
+        effects: Vec::new(),
+        go_on: true,
+    };
+    complete(&mut reply);
+    (reply, extra)
+}

@@ -1,0 +1,104 @@
+//! What every part of a worker shares, and the running of sessions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::clinic::Clinic;
+use shared::db;
+use shared::db::turn::{Release, TurnInput};
+use shared::ids::WorkerId;
+use shared::lifecycle::Lifecycle;
+use shared::nats::Nats;
+use shared::retry::{self, BRIEFLY};
+use sqlx::PgPool;
+use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, info_span, warn};
+
+use crate::commit::Commits;
+use crate::erased::AnyAgent;
+use crate::lease::Leases;
+use crate::speak::Pace;
+use crate::turn::{self, After};
+
+/// From this attempt on a request runs alone on its worker: it may be what killed the others.
+const ALONE_FROM: u32 = 3;
+
+/// One worker.
+pub struct Worker {
+    /// New for every process.
+    pub id: WorkerId,
+    /// The queue and the journal.
+    pub nats: Nats,
+    /// The database.
+    pub db: PgPool,
+    /// For whom the agents speak.
+    pub clinic: Arc<Clinic>,
+    /// Who answers.
+    pub agent: Arc<dyn AnyAgent>,
+    /// How agents are run.
+    pub pace: Pace,
+    /// What new sessions get.
+    pub session_ttl: Duration,
+    /// When to end.
+    pub lifecycle: Lifecycle,
+    /// The sessions that run here.
+    pub leases: Leases,
+    /// Where replies are stored.
+    pub commits: Commits,
+    /// One permit a turn.
+    pub slots: Arc<Semaphore>,
+    /// Everything that has to end before the process does.
+    pub tasks: TaskTracker,
+    /// Held shared by a turn, and alone by one that may be poison.
+    pub alone: RwLock<()>,
+}
+
+impl Worker {
+    /// Runs a session that a call sent at `sent` has leased, turn after turn, until it has no more or is given back.
+    pub fn run_session(self: &Arc<Self>, input: TurnInput, sent: Instant, slot: OwnedSemaphorePermit) {
+        let worker = self.clone();
+        let span = info_span!("session", session = %input.session, epoch = input.epoch);
+        self.tasks.spawn(
+            async move {
+                worker.turns(input, sent).await;
+                drop(slot);
+            }
+            .instrument(span),
+        );
+    }
+
+    async fn turns(&self, mut input: TurnInput, sent: Instant) {
+        let lease = self.leases.hold(input.session, input.epoch, sent);
+        if let (Some(agent), Some(locked_at)) = (&input.active_agent, input.locked_at) {
+            turn::log_lock(&lease, agent, locked_at, input.session_ttl);
+        }
+        let after = loop {
+            let after = if input.request.attempts >= ALONE_FROM {
+                let _alone = self.alone.write().await;
+                turn::run(self, &lease, &input).await
+            } else {
+                let _shared = self.alone.read().await;
+                turn::run(self, &lease, &input).await
+            };
+            match after {
+                After::Next(next) => input = *next,
+                after => break after,
+            }
+        };
+        if let After::GiveBack(release) = after {
+            self.give_back(&input, release).await;
+        }
+    }
+
+    /// Gives a session back. Where that fails its lease runs out.
+    async fn give_back(&self, input: &TurnInput, release: Release) {
+        let released = retry::retry(BRIEFLY, &self.lifecycle.hard, db::is_temporary, || {
+            db::turn::release(&self.db, self.id, input, release)
+        });
+        if let Err(error) = released.await {
+            warn!(session = %input.session, code = db::code(&error), "❌ Error: a session could not be given back");
+        }
+    }
+}
