@@ -1,0 +1,132 @@
+//! What was stored and journalled.
+
+use shared::event::TokenEvent;
+use shared::ids::{RequestId, SessionKey};
+use sqlx::{PgPool, Row};
+
+/// A request as it is stored, with its reply.
+#[derive(Clone, Debug)]
+pub struct StoredRequest {
+    /// Its id.
+    pub id: RequestId,
+    /// What was written.
+    pub body: String,
+    /// `pending`, `answered` or `failed`.
+    pub status: String,
+    /// Turns that began.
+    pub attempts: i32,
+    /// Its replies: exactly one, once it is answered.
+    pub replies: Vec<String>,
+}
+
+/// A session's requests in the order of arrival.
+///
+/// # Panics
+/// PostgreSQL does not answer.
+pub async fn requests(db: &PgPool, session: SessionKey) -> Vec<StoredRequest> {
+    let rows = sqlx::query(
+        "select i.id, i.body, i.status, i.attempts, coalesce(array_agg(r.body) filter (where r.id is not null), '{}') as replies
+        from messages i left join messages r on r.reply_to = i.id
+        where i.connection_id = $1 and i.direction = 'incoming'
+        group by i.id order by i.stream_seq",
+    )
+    .bind(session.connection_id())
+    .fetch_all(db)
+    .await
+    .expect("PostgreSQL answers");
+    rows.iter()
+        .map(|row| StoredRequest {
+            id: RequestId(row.get("id")),
+            body: row.get("body"),
+            status: row.get("status"),
+            attempts: row.get("attempts"),
+            replies: row.get("replies"),
+        })
+        .collect()
+}
+
+/// The incoming messages of a session in the order in which they were answered.
+///
+/// # Panics
+/// PostgreSQL does not answer.
+pub async fn answered_in_order(db: &PgPool, session: SessionKey) -> Vec<String> {
+    sqlx::query_scalar(
+        "select i.body from messages r join messages i on i.id = r.reply_to
+        where r.connection_id = $1 order by r.number",
+    )
+    .bind(session.connection_id())
+    .fetch_all(db)
+    .await
+    .expect("PostgreSQL answers")
+}
+
+/// One number.
+///
+/// # Panics
+/// PostgreSQL does not answer, or with something else.
+pub async fn count(db: &PgPool, query: &'static str) -> i64 {
+    sqlx::query_scalar(query)
+        .fetch_one(db)
+        .await
+        .expect("PostgreSQL answers")
+}
+
+/// Everything that the journal holds of a session, in stored order.
+///
+/// # Panics
+/// NATS does not answer.
+pub async fn journal(nats: &shared::nats::Nats, session: SessionKey) -> Vec<(RequestId, TokenEvent)> {
+    let any_request = nats.subjects.tokens(session, RequestId::default());
+    let subject = any_request
+        .rsplit_once('.')
+        .map(|(stem, _)| format!("{stem}.*"))
+        .expect("a subject has dots");
+    let stored = shared::journal::messages(nats, &nats.subjects.tokens_stream(), &subject, 0)
+        .await
+        .expect("NATS answers");
+    stored
+        .into_iter()
+        .map(|stored| {
+            let headers = stored.message.headers.as_ref().expect("an event has headers");
+            let subject = headers
+                .get("Nats-Subject")
+                .expect("a direct get names the subject")
+                .as_str();
+            let request = subject
+                .rsplit('.')
+                .next()
+                .and_then(|id| id.parse().ok())
+                .expect("a request id");
+            let event = TokenEvent::read(Some(headers), stored.message.payload).expect("an event of ours");
+            (request, event)
+        })
+        .collect()
+}
+
+/// Fails if two turns of a session overlapped: the journal must hold the text of its requests one after the other, and the
+/// epoch of a session never falls. (A final event comes after the commit, when the next turn may have begun.)
+///
+/// # Panics
+/// They did.
+pub fn assert_one_at_a_time(journal: &[(RequestId, TokenEvent)]) {
+    let mut over = std::collections::HashSet::new();
+    let text: Vec<_> = journal.iter().filter(|(_, event)| !event.is_final).collect();
+    for pair in text.windows(2) {
+        let [(request, event), (next_request, next_event)] = pair else {
+            continue;
+        };
+        assert!(
+            next_event.epoch >= event.epoch,
+            "the epoch fell from {} to {}",
+            event.epoch,
+            next_event.epoch
+        );
+        if request != next_request {
+            over.insert(*request);
+            assert!(
+                !over.contains(next_request),
+                "two turns of one session overlapped"
+            );
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Black-box tests: real processes, real servers.
+
+mod bad_input;
+mod conversation;
+mod crash;
+mod order;
+mod outage;
+mod sessions;
+mod turns;
+mod wire;
