@@ -76,11 +76,7 @@ pub async fn count(db: &PgPool, query: &'static str) -> i64 {
 /// # Panics
 /// NATS does not answer.
 pub async fn journal(nats: &shared::nats::Nats, session: SessionKey) -> Vec<(RequestId, TokenEvent)> {
-    let any_request = nats.subjects.tokens(session, RequestId::default());
-    let subject = any_request
-        .rsplit_once('.')
-        .map(|(stem, _)| format!("{stem}.*"))
-        .expect("a subject has dots");
+    let subject = nats.subjects.all_tokens_of(session);
     let stored = shared::journal::messages(nats, &nats.subjects.tokens_stream(), &subject, 0)
         .await
         .expect("NATS answers");

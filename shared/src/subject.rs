@@ -60,6 +60,11 @@ impl Subjects {
         format!("{}.tokens.*.*", self.prefix)
     }
 
+    /// Every journalled reply of one session.
+    pub fn all_tokens_of(&self, session: SessionKey) -> String {
+        format!("{}.tokens.{session}.*", self.prefix)
+    }
+
     /// Where readers hear what the journal has stored, in stored order.
     pub fn live(&self, session: SessionKey, request: RequestId) -> String {
         format!("{}.live.{session}.{request}", self.prefix)

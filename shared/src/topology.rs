@@ -171,7 +171,7 @@ fn compare(name: &str, wanted: &impl Serialize, found: &impl Serialize) -> Resul
     let found = settings(found);
     for (setting, wanted) in settings(wanted) {
         // Null and zero are "as the server likes it".
-        if wanted.is_null() || wanted == Value::from(0) {
+        if wanted.is_null() || wanted == 0 {
             continue;
         }
         let found = found.get(&setting).cloned().unwrap_or(Value::Null);

@@ -1,6 +1,7 @@
 //! Black-box tests: real processes, real servers.
 
 mod bad_input;
+mod compose;
 mod conversation;
 mod crash;
 mod order;

@@ -1,0 +1,59 @@
+//! What an agent is given.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use shared::clinic::Clinic;
+use shared::media::Media;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// One run of the agent: everything it may know.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The clinic it speaks for.
+    pub clinic: Arc<Clinic>,
+    /// What is known of the visitor beyond this session.
+    pub user: Profile,
+    /// The agent to which the session is pinned; `None` in a session that is new or has expired.
+    pub active_agent: Option<String>,
+    /// The session's state as the last turn left it; an empty object in a session that is new or has expired.
+    pub state: Value,
+    /// Earlier messages of the session, oldest first, bounded in number.
+    pub history: Vec<PastMessage>,
+    /// The messages to answer, oldest first: one on the web, a burst on WhatsApp. Never empty.
+    pub requests: Vec<IncomingMessage>,
+    /// When the turn began. The only clock an agent has, so that a turn that is run again says the same.
+    pub now: OffsetDateTime,
+}
+
+/// What is stored of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Name, stored only after the user's consent.
+    pub name: Option<String>,
+    /// BCP 47 language tag, where one is known.
+    pub language: Option<String>,
+    /// Whether the latest answer to the consent question was a yes.
+    pub consented: bool,
+}
+
+/// A message to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncomingMessage {
+    /// Its id; `messages.id` of the incoming row.
+    pub request_id: Uuid,
+    /// What the visitor wrote; may be empty where there is media.
+    pub content: String,
+    /// What the visitor attached, in order.
+    pub media: Vec<Media>,
+}
+
+/// A message of the past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastMessage {
+    /// Whether the visitor wrote it (else we did).
+    pub incoming: bool,
+    /// Its text.
+    pub body: String,
+}
