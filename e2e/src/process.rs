@@ -14,7 +14,8 @@ use crate::eventually;
 /// Ends whatever the tests have started, even where the test process is killed.
 static GUARD: LazyLock<Guard> = LazyLock::new(|| Guard::start(&[]).expect("there is a shell"));
 
-/// The programs, built once per test run, so that a test never runs an old one.
+/// The programs, built once per test run, so that a test never runs an old one: with the features of the whole workspace, as
+/// the tests themselves, so that nothing is compiled twice.
 static PROGRAMS: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// A running (or ended) process.
@@ -31,9 +32,7 @@ pub struct Process {
 pub async fn programs() -> anyhow::Result<&'static Path> {
     let folder = PROGRAMS.get_or_try_init(|| async {
         let build = tokio::process::Command::new(env!("CARGO"))
-            .args([
-                "build", "--quiet", "--bins", "-p", "api", "-p", "worker", "-p", "local",
-            ])
+            .args(["build", "--quiet", "--workspace", "--bins"])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status()
             .await

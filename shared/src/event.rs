@@ -24,7 +24,7 @@ pub const RESET_STRIDE: u64 = 1_000_000;
 pub struct EventData {
     /// Text to append; empty in status and final events.
     pub content: String,
-    /// When it was said, RFC 3339 in UTC.
+    /// When it was said, RFC 3339 in UTC, to the microsecond (not every client reads more digits).
     #[serde(with = "time::serde::rfc3339")]
     pub timestamp: OffsetDateTime,
     /// Whether nothing follows.
@@ -81,7 +81,7 @@ impl EventData {
     pub fn text(content: String, timestamp: OffsetDateTime) -> Self {
         Self {
             content,
-            timestamp,
+            timestamp: timestamp.truncate_to_microsecond(),
             is_final: false,
             extra: EventExtra::default(),
         }
@@ -91,7 +91,7 @@ impl EventData {
     pub fn last(extra: EventExtra, timestamp: OffsetDateTime) -> Self {
         Self {
             content: String::new(),
-            timestamp,
+            timestamp: timestamp.truncate_to_microsecond(),
             is_final: true,
             extra,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::Context};
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -43,6 +43,12 @@ impl Nats {
         cancel: CancellationToken,
         fatal: impl FnOnce(TopologyError) + Send + 'static,
     ) -> anyhow::Result<Self> {
+        let servers = args
+            .nats_url
+            .expose()
+            .split(',')
+            .map(|server| server.trim().parse());
+        let servers = servers.collect::<Result<Vec<ServerAddr>, _>>()?;
         let (counted, connections) = watch::channel(0);
         let (set_ready, ready) = watch::channel(false);
         let up = set_ready.clone();
@@ -73,7 +79,7 @@ impl Nats {
                 }
                 std::future::ready(())
             })
-            .connect(args.nats_url.expose())
+            .connect(servers)
             .await?;
         let jetstream = jetstream::context::ContextBuilder::new()
             .timeout(ACK_DEADLINE)

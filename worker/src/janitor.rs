@@ -7,16 +7,6 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Clears once, and returns how many.
-///
-/// # Errors
-/// As PostgreSQL says.
-pub async fn clean_up(db: &PgPool) -> sqlx::Result<u64> {
-    let count = db::session::clean_up(db).await?;
-    info!("Cleaned up {count} expired sessions");
-    Ok(count)
-}
-
 /// Clears every `interval` until `cancel`.
 pub async fn run(db: PgPool, interval: Duration, cancel: CancellationToken) {
     loop {
@@ -24,8 +14,10 @@ pub async fn run(db: PgPool, interval: Duration, cancel: CancellationToken) {
             () = cancel.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
         }
-        if let Err(error) = clean_up(&db).await {
-            warn!(code = db::code(&error), "expired sessions could not be cleared");
+        match db::session::clean_up(&db).await {
+            Ok(0) => {}
+            Ok(count) => info!("Cleaned up {count} expired sessions"),
+            Err(error) => warn!(code = db::code(&error), "expired sessions could not be cleared"),
         }
     }
 }

@@ -177,5 +177,5 @@ async fn work(
 pub async fn clean_up(config: &Config) -> anyhow::Result<u64> {
     let db = db::pool(&config.common, "frontdesk worker").context("DATABASE_URL")?;
     db::migrate(&db).await?;
-    Ok(janitor::clean_up(&db).await?)
+    Ok(db::session::clean_up(&db).await?)
 }

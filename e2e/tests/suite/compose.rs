@@ -1,4 +1,5 @@
-//! docker-compose.yml cannot be run everywhere, so it is compared with the programs' own `--help` and with the tree.
+//! docker-compose.yml cannot be run everywhere, so it is compared with the programs' own `--help` and with the tree; and so
+//! is the README's table of settings.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -54,6 +55,32 @@ async fn every_environment_variable_of_the_compose_file_is_a_setting() -> Result
         let command = file["services"][program]["command"][0].as_str();
         assert_eq!(command, Some(program));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_readme_lists_every_setting_and_no_other() -> Result<()> {
+    let readme = std::fs::read_to_string(root().join("README.md"))?;
+    let table = readme
+        .split_once("### Settings")
+        .context("a section")?
+        .1
+        .split_once("###")
+        .context("its end")?
+        .0;
+    let names = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| line.split('|').nth(1));
+    let listed: BTreeSet<_> = names
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    let mut known = BTreeSet::new();
+    for program in ["api", "worker", "local"] {
+        known.extend(settings(program).await?);
+    }
+    assert_eq!(listed, known);
     Ok(())
 }
 
