@@ -20,7 +20,9 @@ create table messages (
     reply_to uuid unique references messages,
     -- incoming, where a burst shares one reply: the request to which that reply is addressed
     answered_by uuid references messages,
-    -- outgoing: where each event's text ends in body, in bytes; event n of the reply is body[n - 1 .. n]
+    -- outgoing: seq of the first event; 1, unless the text was begun anew
+    first_seq bigint,
+    -- outgoing: where each event's text ends in body, in bytes
     piece_ends int[],
     -- outgoing: the fields of the final event that only some have
     final_fields jsonb,

@@ -162,15 +162,16 @@ begin
     order by t.place;
 end $$;
 
--- Leases up to p_limit sessions that have work and that nobody runs, and begins their turns.
-create function claim_due(p_worker uuid, p_lease interval, p_limit int) returns setof jsonb
+-- Leases up to p_limit sessions that have work and that nobody runs, or whose owner is one of p_dead, and begins their turns.
+create function claim_due(p_worker uuid, p_lease interval, p_limit int, p_dead uuid[]) returns setof jsonb
 language plpgsql volatile as $$
 declare
     v_connection uuid;
 begin
     for v_connection in
         select s.connection_id from conversation_states s
-        where s.pending > 0 and s.run_at <= now() and not lease_is_live(s)
+        where s.pending > 0
+            and (s.run_at <= now() and not lease_is_live(s) or s.lease_owner = any (p_dead))
         order by s.run_at limit p_limit
         for update skip locked
     loop
@@ -259,10 +260,10 @@ begin
         select c.user_id, c.channel into strict v_user, v_channel from connections c where c.id = s.connection_id;
 
         insert into messages (
-            id, user_id, connection_id, direction, body, status, reply_to, piece_ends, final_fields, number, error)
+            id, user_id, connection_id, direction, body, status, reply_to, first_seq, piece_ends, final_fields, number, error)
         values (
             (v_item->>'id')::uuid, v_user, s.connection_id, 'outgoing', v_item->>'body', v_item->>'status',
-            (v_item->>'reply_to')::uuid,
+            (v_item->>'reply_to')::uuid, (v_item->>'first_seq')::bigint,
             array(select p::int from jsonb_array_elements_text(v_item->'piece_ends') with ordinality x (p, n) order by n),
             v_item->'final_fields', s.next_number, v_item->>'error')
         on conflict do nothing;

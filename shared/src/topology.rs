@@ -18,6 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// After this a worker that took a message and did not answer for it is thought dead, and the message is delivered again.
 pub const ACK_WAIT: Duration = Duration::from_secs(10);
 
+/// How long the journal keeps an event.
+pub const JOURNAL_AGE: Duration = Duration::from_secs(10 * 60);
+
 /// What an operator may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -130,7 +133,7 @@ fn streams(subjects: &Subjects, limits: Limits) -> [Config; 3] {
         subjects: vec![subjects.all_tokens()],
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::Old,
-        max_age: Duration::from_secs(10 * 60),
+        max_age: JOURNAL_AGE,
         max_bytes: limits.tokens_max_bytes,
         republish: Some(Republish {
             source: subjects.all_tokens(),

@@ -38,35 +38,36 @@ pub async fn run(worker: Arc<Worker>, intakes: Intakes) {
         }
         connections.mark_unchanged();
         let sent = Instant::now();
-        let slots =
-            match db::turn::claim_due(&worker.db, worker.id, worker.leases.length(), slots.len()).await {
-                Ok(due) => {
-                    if away.take().is_some() {
-                        info!("PostgreSQL is back");
-                    }
-                    let mut slots = slots;
-                    for turn in due {
-                        if let Some(slot) = slots.pop() {
-                            worker.run_session(turn, sent, slot);
-                        }
-                    }
-                    slots
+        let slots = match db::turn::claim_due(&worker.db, worker.id, worker.leases.length(), slots.len(), &[])
+            .await
+        {
+            Ok(due) => {
+                if away.take().is_some() {
+                    info!("PostgreSQL is back");
                 }
-                Err(error) => {
-                    // Without PostgreSQL nothing is taken in; the queue keeps it.
-                    if away.is_none() {
-                        warn!(code = db::code(&error), "❌ Error: PostgreSQL is away");
-                    }
-                    let wait = away
-                        .get_or_insert_with(|| UNTIL_CANCELLED.waits())
-                        .next()
-                        .unwrap_or(ROUND);
-                    tokio::select! {
-                        () = soft.cancelled() => return,
-                        () = tokio::time::sleep(wait) => continue,
+                let mut slots = slots;
+                for turn in due {
+                    if let Some(slot) = slots.pop() {
+                        worker.run_session(turn, sent, slot);
                     }
                 }
-            };
+                slots
+            }
+            Err(error) => {
+                // Without PostgreSQL nothing is taken in; the queue keeps it.
+                if away.is_none() {
+                    warn!(code = db::code(&error), "❌ Error: PostgreSQL is away");
+                }
+                let wait = away
+                    .get_or_insert_with(|| UNTIL_CANCELLED.waits())
+                    .next()
+                    .unwrap_or(ROUND);
+                tokio::select! {
+                    () = soft.cancelled() => return,
+                    () = tokio::time::sleep(wait) => continue,
+                }
+            }
+        };
         if slots.is_empty() {
             continue;
         }

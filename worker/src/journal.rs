@@ -33,16 +33,20 @@ pub struct Writer<'a> {
     expected: u64,
     /// Everything of this epoch, to be sent again where it was lost.
     events: Vec<TokenEvent>,
-    /// How many of `events` the journal has confirmed.
+    /// How many of `events` the journal has confirmed since `connection`.
     confirmed: usize,
-    /// The answers for what follows those.
+    /// The first event was confirmed: from then on nobody else writes while the lease is ours.
+    ours: bool,
+    /// The answers for what follows those that were confirmed.
     in_flight: FuturesOrdered<BoxFuture<'static, Result<PublishAck, PublishError>>>,
-    last_seq: u64,
+    /// The connection's count when the events were sent.
+    connection: u64,
+    next_seq: u64,
 }
 
 impl<'a> Writer<'a> {
-    /// Goes on after event `last_seq`, where the journal's last message of this reply has stream sequence `expected`.
-    pub fn new(nats: &'a Nats, lease: &'a Lease, request: RequestId, last_seq: u64, expected: u64) -> Self {
+    /// Goes on at `next_seq`, where the journal's last message of this reply has stream sequence `expected`.
+    pub fn new(nats: &'a Nats, lease: &'a Lease, request: RequestId, next_seq: u64, expected: u64) -> Self {
         Self {
             nats,
             lease,
@@ -50,8 +54,10 @@ impl<'a> Writer<'a> {
             expected,
             events: Vec::new(),
             confirmed: 0,
+            ours: false,
             in_flight: FuturesOrdered::new(),
-            last_seq,
+            connection: *nats.connections().borrow(),
+            next_seq,
         }
     }
 
@@ -60,14 +66,17 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// See [`WriteError`].
     pub async fn emit(&mut self, data: &EventData) -> Result<(), WriteError> {
-        if self.events.len() == 1 {
-            self.confirm_first().await?;
-        }
-        self.last_seq += 1;
+        self.confirm_first().await?;
         self.events
-            .push(TokenEvent::new(self.lease.epoch, self.last_seq, data));
+            .push(TokenEvent::new(self.lease.epoch, self.next_seq, data));
+        self.next_seq += 1;
         self.send_from(self.events.len() - 1).await?;
-        self.look_at_answers().await
+        while self.ours
+            && let Some(Some(answer)) = self.in_flight.next().now_or_never()
+        {
+            self.note(answer).await?;
+        }
+        Ok(())
     }
 
     /// Waits until the journal has confirmed the first event, and with it that nobody else writes.
@@ -75,12 +84,13 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// See [`WriteError`].
     pub async fn confirm_first(&mut self) -> Result<(), WriteError> {
-        if self.confirmed > 0 || self.events.is_empty() {
+        if self.ours || self.events.is_empty() {
             return Ok(());
         }
         match self.in_flight.next().await {
             Some(Ok(_)) => {
                 self.confirmed = 1;
+                self.ours = true;
                 Ok(())
             }
             Some(Err(error)) => {
@@ -103,44 +113,48 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Takes the answers that have come, without waiting for any.
-    async fn look_at_answers(&mut self) -> Result<(), WriteError> {
-        while self.confirmed > 0
-            && let Some(Some(answer)) = self.in_flight.next().now_or_never()
-        {
-            self.note(answer).await?;
-        }
-        Ok(())
-    }
-
     async fn note(&mut self, answer: Result<PublishAck, PublishError>) -> Result<(), WriteError> {
         match answer {
             Ok(_) => self.confirmed += 1,
             Err(error) => {
                 // Readers take events in order, so what follows the lost one has to come again, too.
                 debug!(kind = ?error.kind(), "events are sent again");
-                self.in_flight = FuturesOrdered::new();
                 self.send_from(self.confirmed).await?;
             }
         }
         Ok(())
     }
 
-    /// Publishes `events[from..]`.
+    /// Publishes `events[from..]`, and after a reconnect all of them: a server that was killed may have lost what it had
+    /// confirmed. Readers pass over what they know.
     async fn send_from(&mut self, from: usize) -> Result<(), WriteError> {
-        for (index, event) in self.events.iter().enumerate().skip(from) {
-            let mut message = PublishMessage::build()
-                .payload(event.payload.clone())
-                .header(EVENT_HEADER, event.header());
-            if index == 0 {
-                message = message.expected_last_subject_sequence(self.expected);
-            }
+        let mut index = from;
+        if from < self.confirmed + self.in_flight.len() {
+            self.in_flight = FuturesOrdered::new();
+        }
+        while index < self.events.len() {
             // While NATS is away the client would keep it, and send it whenever it is back.
             tokio::select! {
                 () = self.lease.lost.cancelled() => return Err(Lost.into()),
                 () = self.nats.usable() => {}
             }
             self.lease.valid().await?;
+            let connection = *self.nats.connections().borrow();
+            if connection != self.connection {
+                self.connection = connection;
+                if self.ours {
+                    self.confirmed = 0;
+                    self.in_flight = FuturesOrdered::new();
+                    index = 0;
+                }
+            }
+            let event = &self.events[index];
+            let mut message = PublishMessage::build()
+                .payload(event.payload.clone())
+                .header(EVENT_HEADER, event.header());
+            if !self.ours {
+                message = message.expected_last_subject_sequence(self.expected);
+            }
             let sent = self
                 .nats
                 .jetstream
@@ -150,6 +164,7 @@ impl<'a> Writer<'a> {
                 Ok(answer) => answer.into_future(),
                 Err(error) => std::future::ready(Err(error)).boxed(),
             });
+            index += 1;
         }
         Ok(())
     }

@@ -149,7 +149,14 @@ async fn work(
         lifecycle.hard.clone(),
     );
     tokio::spawn(leases.keep(db.clone(), id, ended.clone()));
-    tokio::spawn(sign_of_life::run(nats.clone(), id, ended.clone()));
+    // Before the first session is taken, so that whoever asks finds somebody.
+    match nats.client.subscribe(nats.subjects.worker(id)).await {
+        Ok(questions) => {
+            tokio::spawn(sign_of_life::answer(nats.clone(), questions, ended.clone()));
+        }
+        Err(error) => warn!(%error, "no sign of life can be given"),
+    }
+    tokio::spawn(sign_of_life::watch(worker.clone()));
     tokio::spawn(janitor::run(db, config.cleanup_interval, lifecycle.soft.clone()));
     info!(worker = %id, "worker started");
 

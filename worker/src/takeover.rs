@@ -1,50 +1,90 @@
 //! Going on where someone else stopped: what the journal holds of a reply, and how an agent continues it.
 
-use shared::event::{Cursor, Verdict};
+use shared::event::{Cursor, RESET_STRIDE, Verdict};
 use shared::ids::{RequestId, SessionKey};
-use shared::journal::{self, ReadError};
+use shared::journal::{self, ReadError, Stored};
 use shared::nats::Nats;
 
 /// What stands between a reply that was cut off and one that starts anew.
 const CUT: &str = "…\n\n";
 
 /// What has been sent of a reply so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The text.
     pub text: String,
     /// Where each event's text ends in it, in bytes.
     pub piece_ends: Vec<usize>,
-    /// The last event's `seq`.
-    pub last_seq: u64,
+    /// The first event's `seq`: 1, or where the text was begun anew.
+    pub first_seq: u64,
     /// The stream sequence of the journal's last message of this reply, 0 where there is none.
     pub last_stream_seq: u64,
+    /// The journal has lost the beginning, so that nobody can go on: the next event tells readers to clear what they have.
+    pub begins_anew: bool,
+}
+
+impl Default for Sent {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            piece_ends: Vec::new(),
+            first_seq: 1,
+            last_stream_seq: 0,
+            begins_anew: false,
+        }
+    }
 }
 
 impl Sent {
-    /// Reads the journal by the rule of all readers.
+    /// Reads the journal by the rule of all readers, for a worker that goes on under `epoch`.
+    ///
+    /// `forgotten`: the reply was begun so long ago that an empty journal says nothing.
     ///
     /// # Errors
     /// NATS did not answer in time.
-    pub async fn read(nats: &Nats, session: SessionKey, request: RequestId) -> Result<Self, ReadError> {
+    pub async fn read(
+        nats: &Nats,
+        session: SessionKey,
+        request: RequestId,
+        epoch: u64,
+        forgotten: bool,
+    ) -> Result<Self, ReadError> {
+        let journal = journal::events(nats, &nats.subjects.tokens(session, request), 0).await?;
+        Ok(Self::of(&journal, epoch, forgotten))
+    }
+
+    fn of(journal: &[Stored], epoch: u64, forgotten: bool) -> Self {
         let mut sent = Self::default();
         let mut cursor = Cursor::after(0);
-        for stored in journal::events(nats, &nats.subjects.tokens(session, request), 0).await? {
-            sent.last_stream_seq = stored.stream_seq;
-            if cursor.take(&stored.event) == Verdict::Take {
-                let content = stored.event.data().map(|data| data.content).unwrap_or_default();
-                sent.push(&content);
-                sent.last_seq = stored.event.seq;
+        for Stored { stream_seq, event } in journal {
+            sent.last_stream_seq = *stream_seq;
+            if cursor.take(event) == Verdict::Take {
+                if event.reset {
+                    sent = Self {
+                        first_seq: event.seq,
+                        last_stream_seq: *stream_seq,
+                        ..Self::default()
+                    };
+                }
+                sent.push(&event.data().map(|data| data.content).unwrap_or_default());
             }
         }
-        Ok(sent)
+        if sent.piece_ends.is_empty() && (!journal.is_empty() || forgotten) {
+            sent.begins_anew = true;
+            sent.first_seq = epoch.saturating_mul(RESET_STRIDE);
+        }
+        sent
     }
 
     /// Adds an event's text.
     pub fn push(&mut self, content: &str) {
         self.text.push_str(content);
         self.piece_ends.push(self.text.len());
-        self.last_seq += 1;
+    }
+
+    /// The `seq` of the next event.
+    pub fn next_seq(&self) -> u64 {
+        self.first_seq + self.piece_ends.len() as u64
     }
 }
 
@@ -101,7 +141,67 @@ impl Continuation {
 
 #[cfg(test)]
 mod tests {
+    use shared::event::{EventData, TokenEvent};
+    use time::OffsetDateTime;
+
     use super::*;
+
+    /// A journal of (epoch, seq, text); a seq at the epoch's stride is a reset.
+    fn journal(events: &[(u64, u64, &str)]) -> Vec<Stored> {
+        let stored = |(index, (epoch, seq, text)): (usize, &(u64, u64, &str))| {
+            let mut data = EventData::text((*text).to_owned(), OffsetDateTime::UNIX_EPOCH);
+            data.extra.reset = *seq == epoch * RESET_STRIDE;
+            Stored {
+                stream_seq: 10 + index as u64,
+                event: TokenEvent::new(*epoch, *seq, &data),
+            }
+        };
+        events.iter().enumerate().map(stored).collect()
+    }
+
+    #[test]
+    fn what_was_sent_is_read_as_readers_read_it() {
+        let events = [
+            (1, 1, "Hel"),
+            (1, 2, "lo"),
+            (2, 3, ""),
+            (1, 3, " I was late"),
+            (2, 4, "!"),
+        ];
+        let sent = Sent::of(&journal(&events), 3, false);
+        assert_eq!(
+            (sent.text.as_str(), sent.next_seq(), sent.last_stream_seq),
+            ("Hello!", 5, 14)
+        );
+        assert_eq!(sent.piece_ends, [3, 5, 5, 6]);
+        assert!(!sent.begins_anew);
+    }
+
+    #[test]
+    fn a_reply_whose_beginning_is_lost_begins_anew_at_a_place_of_its_own() {
+        let lost = journal(&[(1, 3, "lo"), (1, 4, "!")]);
+        let sent = Sent::of(&lost, 2, false);
+        assert_eq!(
+            (sent.begins_anew, sent.next_seq(), sent.last_stream_seq),
+            (true, 2 * RESET_STRIDE, 11)
+        );
+        assert!(!Sent::of(&[], 2, false).begins_anew, "nothing had been sent");
+        assert!(
+            Sent::of(&[], 2, true).begins_anew,
+            "nobody knows what had been sent"
+        );
+
+        let anew = journal(&[
+            (1, 3, "lo"),
+            (2, 2 * RESET_STRIDE, ""),
+            (2, 2 * RESET_STRIDE + 1, "Hello"),
+        ]);
+        let sent = Sent::of(&anew, 3, false);
+        assert_eq!(
+            (sent.text.as_str(), sent.first_seq, sent.next_seq()),
+            ("Hello", 2 * RESET_STRIDE, 2 * RESET_STRIDE + 2)
+        );
+    }
 
     fn said(already: &str, pieces: &[&str]) -> String {
         let mut continuation = Continuation::of(already);

@@ -7,6 +7,7 @@ use shared::db::reply;
 use shared::db::turn::{Committed, NewReply, Release, ReplyStatus, TurnInput};
 use shared::event::{EventData, EventExtra};
 use shared::retry::Policy;
+use shared::topology::JOURNAL_AGE;
 use time::OffsetDateTime;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -64,12 +65,13 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
         }
     }
     let request = input.request.id;
+    let forgotten = OffsetDateTime::now_utc() - input.request.received_at > JOURNAL_AGE;
     for contest in 0..MAX_CONTESTS {
         // Nobody can have written before a first attempt, and expecting an empty journal says the same.
         let sent = if input.request.attempts <= 1 && contest == 0 {
             Sent::default()
         } else {
-            match Sent::read(&worker.nats, lease.session, request).await {
+            match Sent::read(&worker.nats, lease.session, request, lease.epoch, forgotten).await {
                 Ok(sent) => sent,
                 Err(error) => {
                     warn!(session = %lease.session, %error, "❌ Error: the journal could not be read");
@@ -104,15 +106,15 @@ async fn answer(
         &worker.nats,
         lease,
         input.request.id,
-        sent.last_seq,
+        sent.next_seq(),
         sent.last_stream_seq,
     );
-    if sent.last_stream_seq > 0 {
+    if sent.last_stream_seq > 0 || sent.begins_anew {
         // Takes the place after what was sent, so that whoever wrote before cannot go on.
+        let mut data = EventData::text(String::new(), OffsetDateTime::now_utc());
+        data.extra.reset = sent.begins_anew;
         sent.push("");
-        writer
-            .emit(&EventData::text(String::new(), OffsetDateTime::now_utc()))
-            .await?;
+        writer.emit(&data).await?;
         writer.confirm_first().await?;
         info!(session = %lease.session, request = %input.request.id, epoch = lease.epoch, "reply taken over");
     }
@@ -261,6 +263,7 @@ fn new_reply(
         reply_to: request,
         requests: vec![request],
         body: sent.text,
+        first_seq: sent.first_seq,
         piece_ends: sent.piece_ends,
         status: ReplyStatus::Complete,
         error: None,

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use e2e::{Deployment, eventually, sse, store};
+use shared::event::EventId;
 
 /// Slow enough to be caught in the middle of a sentence; a lease short enough that the test need not wait long.
 const SLOW: &[(&str, &str)] = &[
@@ -41,7 +42,7 @@ async fn a_worker_killed_in_the_middle_of_a_reply_is_followed_by_another() -> Re
     );
     let whole = sse::EventStream::of(
         visitor
-            .listen(Some(shared::event::EventId {
+            .listen(Some(EventId {
                 request: events[0].id.request,
                 seq: 0,
             }))
@@ -138,5 +139,122 @@ async fn a_reply_that_takes_too_long_for_a_leaving_worker_is_handed_over_without
     assert_eq!(requests[0].attempts, 1);
     assert_eq!(requests[0].replies, [sse::text(&events)]);
     assert_eq!(sse::text(&events).matches("Hello").count(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sessions_of_a_dead_worker_are_taken_long_before_its_leases_expire() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    // A lease that outlasts the patience of any test.
+    let slow = [
+        ("OFFLINE_TOKEN_DELAY_MS", "40"),
+        ("TOKEN_INTERVAL", "0s"),
+        ("LEASE_LENGTH", "1h"),
+    ];
+    let mut doomed = deployment.worker_with(&slow).await?;
+    let visitors: Vec<_> = (0..10).map(|_| api.visitor()).collect();
+    let mut streams = Vec::new();
+    for visitor in &visitors {
+        let mut stream = visitor.stream("Hello").await?;
+        let first = stream.next().await?.unwrap();
+        streams.push((visitor, vec![first], stream));
+    }
+    let mut survivors = [
+        deployment.worker_with(&slow).await?,
+        deployment.worker_with(&slow).await?,
+    ];
+    doomed.kill();
+    for (visitor, mut events, stream) in streams {
+        events.extend(stream.all().await?);
+        sse::assert_gapless(&events, 1);
+        let requests = store::requests(&deployment.db, visitor.session()).await;
+        assert_eq!(requests[0].replies, [sse::text(&events)]);
+        assert_eq!(requests[0].attempts, 2);
+    }
+    let [one, other] = &mut survivors;
+    assert!(
+        one.log().contains("took sessions of a dead worker")
+            || other.log().contains("took sessions of a dead worker")
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_paused_past_its_lease_publishes_and_stores_nothing_that_anyone_sees() -> Result<()>
+{
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    let mut paused = deployment.worker_with(SLOW).await?;
+    let visitor = api.visitor();
+    let mut stream = visitor.stream("Hello").await?;
+    let mut events = vec![stream.next().await?.unwrap()];
+    paused.signal("STOP");
+    let mut survivor = deployment.worker_with(SLOW).await?;
+    // Both speak: the one that lost its lease wakes up while the other is in the middle of the sentence.
+    survivor.logged("reply taken over").await;
+    paused.signal("CONT");
+    events.extend(stream.all().await?);
+    sse::assert_gapless(&events, 1);
+    paused.signal("TERM");
+    assert!(paused.ended().await.success());
+    let requests = store::requests(&deployment.db, visitor.session()).await;
+    assert_eq!(requests[0].replies, [sse::text(&events)]);
+    assert_eq!(sse::text(&events).matches("Hello").count(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_whose_beginning_is_lost_with_its_worker_begins_anew_and_says_so() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    let mut doomed = deployment.worker_with(SLOW).await?;
+    let visitor = api.visitor();
+    let mut stream = visitor.stream("Hello").await?;
+    let mut shown = String::new();
+    for _ in 0..3 {
+        shown.push_str(&stream.next().await?.unwrap().data.content);
+    }
+    let nats = deployment.nats().await?;
+    nats.jetstream
+        .get_stream(nats.subjects.tokens_stream())
+        .await?
+        .purge()
+        .await?;
+    eventually("the journal begins in the middle", async || {
+        (!store::journal(&nats, visitor.session()).await.is_empty()).then_some(())
+    })
+    .await;
+    doomed.kill();
+    let _survivor = deployment.worker_with(SLOW).await?;
+    let mut resets = 0;
+    let mut last = None;
+    while let Some(event) = stream.next().await? {
+        if event.data.extra.reset {
+            resets += 1;
+            shown.clear();
+        }
+        shown.push_str(&event.data.content);
+        last = Some(event);
+    }
+    assert_eq!(resets, 1);
+    let requests = store::requests(&deployment.db, visitor.session()).await;
+    assert_eq!(requests[0].replies, [shown.clone()]);
+    // What is stored is shown the same way, to whoever comes back with an id from before or from after.
+    nats.jetstream
+        .get_stream(nats.subjects.tokens_stream())
+        .await?
+        .purge()
+        .await?;
+    let last = last.unwrap().id;
+    for seq in [0, 3, last.seq - 3] {
+        let id = EventId { seq, ..last };
+        let rest = sse::EventStream::of(visitor.listen(Some(id)).await?)?
+            .all()
+            .await?;
+        assert_eq!(rest.last().unwrap().id, last);
+        assert_eq!(rest[0].data.extra.reset, seq < 1_000_000);
+        assert!(shown.ends_with(&sse::text(&rest)));
+    }
     Ok(())
 }

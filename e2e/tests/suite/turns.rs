@@ -165,6 +165,7 @@ fn reply(turn: &TurnInput, body: &str) -> NewReply {
         reply_to: turn.request.id,
         requests: vec![turn.request.id],
         body: body.into(),
+        first_seq: 1,
         piece_ends: vec![body.len()],
         status: ReplyStatus::Complete,
         error: None,
@@ -204,7 +205,7 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
             .all(|taken| taken.intake == Intake::Known && taken.turn.is_none() && !taken.user_created)
     );
     assert!(
-        db::turn::claim_due(&deployment.db, two, LEASE, 10)
+        db::turn::claim_due(&deployment.db, two, LEASE, 10, &[])
             .await?
             .is_empty(),
         "both are leased"
@@ -214,7 +215,7 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
     sqlx::query("update conversation_states set lease_expires_at = now() - interval '1 s'")
         .execute(&deployment.db)
         .await?;
-    let due = db::turn::claim_due(&deployment.db, two, LEASE, 10).await?;
+    let due = db::turn::claim_due(&deployment.db, two, LEASE, 10, &[]).await?;
     assert_eq!(due.len(), 2);
     assert!(
         due.iter()
@@ -336,7 +337,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
         "only once"
     );
     assert!(
-        db::turn::claim_due(&deployment.db, worker, LEASE, 10)
+        db::turn::claim_due(&deployment.db, worker, LEASE, 10, &[])
             .await?
             .is_empty(),
         "it waits"
@@ -344,7 +345,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
     sqlx::query("update conversation_states set run_at = now()")
         .execute(&deployment.db)
         .await?;
-    let turn = db::turn::claim_due(&deployment.db, worker, LEASE, 10)
+    let turn = db::turn::claim_due(&deployment.db, worker, LEASE, 10, &[])
         .await?
         .remove(0);
     assert_eq!(turn.request.attempts, 2);
@@ -359,7 +360,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
         )
         .await?
     );
-    let turn = db::turn::claim_due(&deployment.db, worker, LEASE, 10)
+    let turn = db::turn::claim_due(&deployment.db, worker, LEASE, 10, &[])
         .await?
         .remove(0);
     assert_eq!(turn.request.attempts, 2);

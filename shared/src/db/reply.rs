@@ -30,6 +30,8 @@ pub struct StoredReply {
     pub id: Uuid,
     /// All that was sent.
     pub body: String,
+    /// The first event's `seq`: 1, or where the text was begun anew.
+    pub first_seq: u64,
     /// Where each event's text ends, in bytes.
     pub piece_ends: Vec<usize>,
     /// The final event's own fields.
@@ -43,13 +45,13 @@ impl StoredReply {
     pub fn events_after(&self, seq: u64) -> impl Iterator<Item = TokenEvent> + '_ {
         let texts = self.piece_ends.iter().enumerate().map(|(index, end)| {
             let start = if index == 0 { 0 } else { self.piece_ends[index - 1] };
-            EventData::text(
-                self.body.get(start..*end).unwrap_or_default().to_owned(),
-                self.created_at,
-            )
+            let text = self.body.get(start..*end).unwrap_or_default().to_owned();
+            let mut data = EventData::text(text, self.created_at);
+            data.extra.reset = index == 0 && self.first_seq > 1;
+            data
         });
         let last = EventData::last(self.extra.clone(), self.created_at);
-        (1..)
+        (self.first_seq..)
             .zip(texts.chain(std::iter::once(last)))
             .skip_while(move |(place, _)| *place <= seq)
             // Whatever epoch a reader has seen, what is stored is what counts.
@@ -58,7 +60,7 @@ impl StoredReply {
 
     /// The `seq` of the final event.
     pub fn last_seq(&self) -> u64 {
-        self.piece_ends.len() as u64 + 1
+        self.first_seq + self.piece_ends.len() as u64
     }
 }
 
@@ -69,6 +71,7 @@ struct Row {
     body_hash: Option<Vec<u8>>,
     reply_id: Option<Uuid>,
     body: Option<String>,
+    first_seq: Option<i64>,
     piece_ends: Option<Vec<i32>>,
     final_fields: Option<Value>,
     created_at: Option<OffsetDateTime>,
@@ -79,6 +82,7 @@ impl From<Row> for Request {
         let reply = row.reply_id.map(|id| StoredReply {
             id,
             body: row.body.unwrap_or_default(),
+            first_seq: row.first_seq.map_or(1, i64::cast_unsigned),
             piece_ends: row
                 .piece_ends
                 .unwrap_or_default()
@@ -109,7 +113,7 @@ pub async fn requests(db: impl PgExecutor<'_>, ids: &[RequestId]) -> sqlx::Resul
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"select i.id, i.connection_id, i.stream_seq, i.body_hash, r.id as "reply_id?", r.body as "body?", r.piece_ends,
+        r#"select i.id, i.connection_id, i.stream_seq, i.body_hash, r.id as "reply_id?", r.body as "body?", r.first_seq as "first_seq?", r.piece_ends,
             r.final_fields as "final_fields?", r.created_at as "created_at?"
         from messages i left join messages r on r.reply_to = coalesce(i.answered_by, i.id)
         where i.id = any ($1) and i.direction = 'incoming'"#,
@@ -127,7 +131,7 @@ pub async fn requests(db: impl PgExecutor<'_>, ids: &[RequestId]) -> sqlx::Resul
 pub async fn newest_request(db: impl PgExecutor<'_>, session: SessionKey) -> sqlx::Result<Option<Request>> {
     let row = sqlx::query_as!(
         Row,
-        r#"select i.id, i.connection_id, i.stream_seq, i.body_hash, r.id as "reply_id?", r.body as "body?", r.piece_ends,
+        r#"select i.id, i.connection_id, i.stream_seq, i.body_hash, r.id as "reply_id?", r.body as "body?", r.first_seq as "first_seq?", r.piece_ends,
             r.final_fields as "final_fields?", r.created_at as "created_at?"
         from messages i left join messages r on r.reply_to = coalesce(i.answered_by, i.id)
         where i.connection_id = $1 and i.direction = 'incoming'
@@ -156,6 +160,7 @@ mod tests {
         let reply = StoredReply {
             id: Uuid::nil(),
             body: "Grüß dich".into(),
+            first_seq: 1,
             piece_ends: vec![7, 7, 11],
             extra: EventExtra::default(),
             created_at: OffsetDateTime::UNIX_EPOCH,
@@ -172,5 +177,22 @@ mod tests {
         for seq in 0..=4 {
             assert_eq!(reply.events_after(seq).count() as u64, reply.last_seq() - seq);
         }
+        let anew = StoredReply {
+            first_seq: 2_000_000,
+            ..reply
+        };
+        let places: Vec<_> = anew
+            .events_after(3)
+            .map(|event| (event.seq, event.reset))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                (2_000_000, true),
+                (2_000_001, false),
+                (2_000_002, false),
+                (2_000_003, false)
+            ]
+        );
     }
 }

@@ -168,7 +168,8 @@ pub async fn take_in(
         .collect()
 }
 
-/// Leases up to `limit` sessions that have work and that nobody runs, and begins their turns.
+/// Leases up to `limit` sessions that have work and that nobody runs, or that one of the `dead` workers holds, and begins
+/// their turns.
 ///
 /// # Errors
 /// As PostgreSQL says.
@@ -177,16 +178,34 @@ pub async fn claim_due(
     worker: WorkerId,
     lease: Duration,
     limit: usize,
+    dead: &[WorkerId],
 ) -> sqlx::Result<Vec<TurnInput>> {
+    let dead: Vec<Uuid> = dead.iter().map(|worker| worker.0).collect();
     let turns = sqlx::query_scalar!(
-        r#"select turn as "turn!: Value" from claim_due($1, $2, $3) turn where turn is not null"#,
+        r#"select turn as "turn!: Value" from claim_due($1, $2, $3, $4) turn where turn is not null"#,
         worker.0,
         interval(lease),
         i32::try_from(limit).unwrap_or(i32::MAX),
+        &dead,
     )
     .fetch_all(db)
     .await?;
     turns.into_iter().map(read_turn).collect()
+}
+
+/// The other workers that hold a session now.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn other_owners(db: impl PgExecutor<'_>, worker: WorkerId) -> sqlx::Result<Vec<WorkerId>> {
+    let owners = sqlx::query_scalar!(
+        r#"select distinct lease_owner as "owner!" from conversation_states
+        where pending > 0 and lease_owner is not null and lease_owner <> $1"#,
+        worker.0,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(owners.into_iter().map(WorkerId).collect())
 }
 
 /// Prolongs leases; returns the sessions that are still the worker's.
@@ -282,6 +301,8 @@ pub struct NewReply {
     pub requests: Vec<RequestId>,
     /// All that was sent.
     pub body: String,
+    /// The first event's `seq`: 1, or where the text was begun anew.
+    pub first_seq: u64,
     /// Where each event's text ends in `body`, in bytes.
     pub piece_ends: Vec<usize>,
     /// How it ended.

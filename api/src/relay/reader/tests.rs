@@ -34,6 +34,7 @@ fn reply() -> StoredReply {
     StoredReply {
         id: Uuid::nil(),
         body: "abc".into(),
+        first_seq: 1,
         piece_ends: vec![1, 2, 3],
         extra: EventExtra::default(),
         created_at: OffsetDateTime::UNIX_EPOCH,
