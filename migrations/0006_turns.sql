@@ -4,21 +4,35 @@
 -- Locks are always taken in this order: users and connections that do not exist yet, by id; state rows, by connection_id;
 -- existing users, by id. Expiry is judged by clock_timestamp(), since now() stands still during a wait.
 
--- Whether the row's lease still keeps others out.
+-- Whether the row's lease still keeps others out. PostgreSQL's own absence does not count: for some seconds after its start
+-- an expired lease may still be renewed by the worker that held it.
 create function lease_is_live(s conversation_states) returns boolean
 language sql volatile as $$
-    select s.lease_owner is not null and s.lease_expires_at > clock_timestamp()
+    select s.lease_owner is not null
+        and greatest(s.lease_expires_at, pg_postmaster_start_time() + interval '5 s') > clock_timestamp()
 $$;
 
--- The input of the session's next turn, as the worker reads it; null where there is none. Counts the attempt.
+-- Whether p_worker may lease the row. p_held are the sessions that it runs: those are never leased again under it, also when
+-- their lease has expired, since it can still be renewed. A lease of its own that it does not know of a second after taking
+-- it is one of which the answer was lost.
+create function may_lease(s conversation_states, p_worker uuid, p_held uuid[], p_lease interval) returns boolean
+language sql volatile as $$
+    select s.connection_id <> all (p_held)
+        and (not lease_is_live(s)
+            or s.lease_owner = p_worker and s.lease_expires_at < clock_timestamp() + p_lease - interval '1 s')
+$$;
+
+-- The input of the session's next turn, as the worker reads it; null where there is none. Counts the attempt unless p_again,
+-- and a crash where the lease was taken from a worker that had not given it back.
 -- The caller holds the lock of the state row and has just leased it.
-create function begin_turn(p_connection uuid) returns jsonb
+create function begin_turn(p_connection uuid, p_again boolean, p_crashed boolean) returns jsonb
 language plpgsql volatile as $$
 declare
     s conversation_states;
     m messages;
 begin
-    update messages set attempts = attempts + 1
+    update messages
+    set attempts = attempts + case when p_again then 0 else 1 end, crashes = crashes + case when p_crashed then 1 else 0 end
     where id = (
         select id from messages
         where connection_id = p_connection and status = 'pending'
@@ -44,14 +58,17 @@ begin
                     select given from consents where user_id = u.id order by created_at desc limit 1), false)),
             'request', jsonb_build_object(
                 'id', m.id, 'body', m.body, 'media', m.media, 'stream_seq', m.stream_seq, 'attempts', m.attempts,
-                'received_at', m.created_at),
+                'crashes', m.crashes, 'received_at', m.created_at),
             'history', (
                 select coalesce(jsonb_agg(
                     jsonb_build_object('incoming', h.direction = 'incoming', 'body', h.body) order by h.number), '[]')
                 from (
-                    select direction, left(body, 8000) as body, number from messages
-                    where connection_id = p_connection and number >= s.session_start and status <> 'pending'
-                    order by number desc limit 40) h))
+                    select direction, body, number, sum(length(body)) over (order by number desc) as total
+                    from (
+                        select direction, left(body, 8000) as body, number from messages
+                        where connection_id = p_connection and number >= s.session_start and status <> 'pending'
+                        order by number desc limit 40) newest) h
+                where h.total <= 16000))
         from connections c join users u on u.id = c.user_id
         where c.id = p_connection);
 end $$;
@@ -63,7 +80,7 @@ create type taking_in as (
 
 -- Takes a batch of envelopes in: writes what is new, leases the sessions that nobody runs, and begins their turns.
 -- One row an envelope, in the order of the batch; a session's turn stands in the row of its first envelope.
-create function take_in(p_batch jsonb, p_worker uuid, p_lease interval, p_session_ttl int)
+create function take_in(p_batch jsonb, p_worker uuid, p_held uuid[], p_lease interval, p_session_ttl int)
 returns table (outcome text, user_created boolean, turn jsonb)
 language plpgsql volatile as $$
 declare
@@ -71,8 +88,10 @@ declare
     v_connections uuid[];
     v_new_users uuid[];
     v_new_messages uuid[];
-    v_turns jsonb := '{}';
+    v_leased uuid[] := '{}';
+    v_turns jsonb[] := '{}';
     v_connection uuid;
+    v_crashed boolean;
 begin
     v_batch := array(
         select row (
@@ -138,14 +157,30 @@ begin
         from counted c where c.connection_id = s.connection_id)
     select array_agg(id) into v_new_messages from written;
 
-    for v_connection in
+    -- what came late takes its place: numbers and positions agree with the order of arrival
+    update messages m set number = d.number, position = d.position
+    from (
+        select by_arrival.id, by_number.number, by_number.position
+        from (
+            select p.id, p.connection_id, row_number() over (partition by p.connection_id order by p.stream_seq) as place
+            from messages p where p.connection_id = any (v_connections) and p.status = 'pending') by_arrival
+        join (
+            select p.connection_id, p.number, p.position,
+                row_number() over (partition by p.connection_id order by p.number) as place
+            from messages p where p.connection_id = any (v_connections) and p.status = 'pending') by_number
+        using (connection_id, place)) d
+    where m.id = d.id and m.number <> d.number;
+
+    for v_connection, v_crashed in
+        select s.connection_id, s.lease_owner is not null and s.lease_owner <> p_worker from conversation_states s
+        where s.connection_id = any (v_connections) and s.pending > 0 and s.run_at <= clock_timestamp()
+            and may_lease(s, p_worker, p_held, p_lease)
+    loop
         update conversation_states s
         set lease_owner = p_worker, lease_epoch = s.lease_epoch + 1, lease_expires_at = clock_timestamp() + p_lease
-        where s.connection_id = any (v_connections) and s.pending > 0 and s.run_at <= clock_timestamp()
-            and not lease_is_live(s)
-        returning s.connection_id
-    loop
-        v_turns := v_turns || jsonb_build_object(v_connection::text, begin_turn(v_connection));
+        where s.connection_id = v_connection;
+        v_leased := v_leased || v_connection;
+        v_turns := v_turns || begin_turn(v_connection, false, v_crashed);
     end loop;
 
     return query
@@ -157,28 +192,30 @@ begin
             else 'known'
         end,
         t.user_id = any (coalesce(v_new_users, '{}')) and t.place = min(t.place) over (partition by t.user_id),
-        case when t.place = min(t.place) over (partition by t.connection_id) then v_turns->t.connection_id::text end
+        case when t.place = min(t.place) over (partition by t.connection_id)
+            then v_turns[array_position(v_leased, t.connection_id)] end
     from unnest(v_batch) t join conversation_states s using (connection_id)
     order by t.place;
 end $$;
 
 -- Leases up to p_limit sessions that have work and that nobody runs, or whose owner is one of p_dead, and begins their turns.
-create function claim_due(p_worker uuid, p_lease interval, p_limit int, p_dead uuid[]) returns setof jsonb
+create function claim_due(p_worker uuid, p_held uuid[], p_lease interval, p_limit int, p_dead uuid[]) returns setof jsonb
 language plpgsql volatile as $$
 declare
     v_connection uuid;
+    v_crashed boolean;
 begin
-    for v_connection in
-        select s.connection_id from conversation_states s
+    for v_connection, v_crashed in
+        select s.connection_id, s.lease_owner is not null and s.lease_owner <> p_worker from conversation_states s
         where s.pending > 0
-            and (s.run_at <= now() and not lease_is_live(s) or s.lease_owner = any (p_dead))
+            and (s.run_at <= now() and may_lease(s, p_worker, p_held, p_lease) or s.lease_owner = any (p_dead))
         order by s.run_at limit p_limit
         for update skip locked
     loop
         update conversation_states
         set lease_owner = p_worker, lease_epoch = lease_epoch + 1, lease_expires_at = clock_timestamp() + p_lease
         where connection_id = v_connection;
-        return next begin_turn(v_connection);
+        return next begin_turn(v_connection, false, v_crashed);
     end loop;
 end $$;
 
@@ -223,8 +260,7 @@ returns table (outcome text, session_ttl int, locked_at timestamptz, turn jsonb)
 language plpgsql volatile as $$
 declare
     v_item jsonb;
-    v_results jsonb := '{}';
-    v_place bigint;
+    v_results jsonb[] := '{}';
     s conversation_states;
     v_user uuid;
     v_channel text;
@@ -244,17 +280,16 @@ begin
         where jsonb_array_length(i->'effects') > 0)
     order by u.id for no key update;
 
-    for v_place, v_item in
-        select e.place, e.item from jsonb_array_elements(p_batch) with ordinality e (item, place) order by e.place
+    for v_item in select i from jsonb_array_elements(p_batch) i
     loop
         v_turn := null;
         select * into strict s from conversation_states st where st.connection_id = (v_item->>'connection_id')::uuid;
         if s.lease_owner is distinct from p_worker or s.lease_epoch <> (v_item->>'epoch')::bigint then
             -- an ambiguous commit may have gone through, and given the lease back
-            v_results := v_results || jsonb_build_object(v_place::text, jsonb_build_object('outcome',
+            v_results := v_results || jsonb_build_object('outcome',
                 case when exists (select from messages m where m.id = (v_item->>'id')::uuid
                         and m.body = v_item->>'body' and s.lease_epoch = (v_item->>'epoch')::bigint)
-                    then 'committed' else 'lost' end));
+                    then 'committed' else 'lost' end);
             continue;
         end if;
         select c.user_id, c.channel into strict v_user, v_channel from connections c where c.id = s.connection_id;
@@ -281,11 +316,11 @@ begin
             set next_number = st.next_number + 1, pending = st.pending - v_flipped
             where st.connection_id = s.connection_id;
 
-            if v_item->'state' <> 'null' then
-                update conversation_states st
-                set state = v_item->'state', active_agent = v_item->>'active_agent', locked_at = clock_timestamp()
-                where st.connection_id = s.connection_id;
-            end if;
+            update conversation_states st
+            set state = case when v_item->'state' = 'null' then st.state else v_item->'state' end,
+                active_agent = coalesce(v_item->>'active_agent', st.active_agent),
+                locked_at = clock_timestamp()
+            where st.connection_id = s.connection_id;
 
             for v_number, v_effect in
                 select e.n, e.effect from jsonb_array_elements(v_item->'effects') with ordinality e (effect, n) order by e.n
@@ -313,30 +348,31 @@ begin
             update conversation_states st
             set lease_expires_at = clock_timestamp() + p_lease, run_at = clock_timestamp()
             where st.connection_id = s.connection_id;
-            v_turn := begin_turn(s.connection_id);
+            -- said again after an ambiguous commit, which had begun it already
+            v_turn := begin_turn(s.connection_id, not v_written, false);
         else
             update conversation_states st
             set lease_owner = null, lease_expires_at = null, run_at = clock_timestamp()
             where st.connection_id = s.connection_id;
         end if;
-        v_results := v_results || jsonb_build_object(v_place::text, jsonb_build_object(
-            'outcome', 'committed', 'session_ttl', s.session_ttl, 'locked_at', s.locked_at, 'turn', v_turn));
+        v_results := v_results || jsonb_build_object(
+            'outcome', 'committed', 'session_ttl', s.session_ttl, 'locked_at', s.locked_at, 'turn', v_turn);
     end loop;
 
     return query
     select r.value->>'outcome', (r.value->>'session_ttl')::int, (r.value->>'locked_at')::timestamptz,
         nullif(r.value->'turn', 'null')
-    from jsonb_each(v_results) r order by r.key::bigint;
+    from unnest(v_results) with ordinality r (value, place) order by r.place;
 end $$;
 
--- Clears the sessions that have expired, and returns how many.
-create function clean_up_sessions() returns bigint
+-- Clears up to p_limit sessions that have expired, and returns how many.
+create function clean_up_sessions(p_limit int) returns bigint
 language sql volatile as $$
     with expired as (
         select s.connection_id from conversation_states s
-        where s.locked_at + make_interval(secs => s.session_ttl) < now() and s.locked_at < now()
+        where s.locked_at + make_interval(secs => s.session_ttl) < now()
             and s.pending = 0 and not lease_is_live(s)
-        order by s.connection_id
+        limit p_limit
         for update skip locked
     ), cleared as (
         update conversation_states s

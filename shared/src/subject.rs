@@ -75,9 +75,12 @@ impl Subjects {
         format!("{}.live.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}", self.prefix)
     }
 
-    /// Where a message goes that cannot be worked on.
-    pub fn dead(&self, reason: &str) -> String {
-        format!("{}.dead.{reason}", self.prefix)
+    /// Where a message goes that cannot be worked on; `session` where it is known whose it was.
+    pub fn dead(&self, reason: &str, session: Option<SessionKey>) -> String {
+        session.map_or_else(
+            || format!("{}.dead.{reason}", self.prefix),
+            |session| format!("{}.dead.{reason}.{session}", self.prefix),
+        )
     }
 
     /// Everything that could not be worked on.

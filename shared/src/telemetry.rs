@@ -14,4 +14,9 @@ pub fn init(debug: bool) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .try_init();
+    // The usual message of a panic can quote what a visitor wrote; its place in the code cannot.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "❌ Error: panic");
+    }));
 }

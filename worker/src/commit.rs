@@ -1,6 +1,6 @@
 //! Storing replies: commits of concurrent turns share a call, and are repeated until their outcome is known.
 
-use shared::batch::Batcher;
+use shared::batch::{Batcher, GivenUp};
 use shared::db::{
     self,
     turn::{Committed, NewReply},
@@ -18,7 +18,24 @@ use crate::lease::{Lease, Leases};
 const BATCH: usize = 128;
 
 /// An answered commit, with the instant before its call was sent.
-type Answer = Result<(Committed, Instant), String>;
+type Answer = Result<(Committed, Instant), Trouble>;
+
+/// Why a call stored nothing, or may have.
+#[derive(Clone, Debug)]
+struct Trouble {
+    /// The row's own data is at fault.
+    for_good: bool,
+    code: String,
+}
+
+impl From<&sqlx::Error> for Trouble {
+    fn from(error: &sqlx::Error) -> Self {
+        Self {
+            for_good: db::is_about_the_data(error),
+            code: db::code(error),
+        }
+    }
+}
 
 /// Stores replies.
 #[derive(Clone)]
@@ -27,10 +44,16 @@ pub struct Commits {
     hard: CancellationToken,
 }
 
-/// Why it is not known whether a reply was stored.
+/// Why a reply was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the commit was given up")]
-pub struct GivenUp;
+pub enum StoreError {
+    /// The worker ends, or the lease is lost, before the outcome is known.
+    #[error("the commit was given up")]
+    GivenUp,
+    /// PostgreSQL refuses what the reply contains.
+    #[error("the reply cannot be stored")]
+    Refused,
+}
 
 impl Commits {
     /// Stores through `db` in the name of `worker`, until `hard`.
@@ -46,30 +69,32 @@ impl Commits {
                     Ok::<_, sqlx::Error>((committed, sent))
                 };
                 let all = retry::retry(BRIEFLY, &cancel, db::is_temporary, || call(&replies)).await;
-                match all {
+                let error = match all {
                     Ok((committed, sent)) => {
-                        committed.into_iter().map(|outcome| Ok((outcome, sent))).collect()
+                        return committed.into_iter().map(|outcome| Ok((outcome, sent))).collect();
                     }
-                    Err(error) if replies.len() == 1 || db::is_temporary(&error) => {
-                        let code = db::code(&error);
-                        replies.iter().map(|_| Err(code.clone())).collect()
-                    }
-                    // One of them is at fault: let the others through.
-                    Err(_) => {
-                        let mut answers = Vec::with_capacity(replies.len());
-                        for reply in &replies {
-                            let one = call(std::slice::from_ref(reply)).await;
-                            answers.push(match one {
-                                Ok((mut committed, sent)) => committed
-                                    .pop()
-                                    .map(|outcome| (outcome, sent))
-                                    .ok_or_else(|| "no answer".into()),
-                                Err(error) => Err(db::code(&error)),
-                            });
-                        }
-                        answers
-                    }
+                    Err(error) => error,
+                };
+                if replies.len() == 1 || !db::is_about_the_data(&error) {
+                    let trouble = Trouble::from(&error);
+                    return replies.iter().map(|_| Err(trouble.clone())).collect();
                 }
+                // One of them is at fault: let the others through.
+                let mut answers = Vec::with_capacity(replies.len());
+                for reply in &replies {
+                    let one = call(std::slice::from_ref(reply)).await;
+                    answers.push(match one {
+                        Ok((mut committed, sent)) => {
+                            let missing = || Trouble {
+                                for_good: false,
+                                code: "no_answer".into(),
+                            };
+                            committed.pop().map(|outcome| (outcome, sent)).ok_or_else(missing)
+                        }
+                        Err(error) => Err(Trouble::from(&error)),
+                    });
+                }
+                answers
             }
         });
         Self { batcher, hard }
@@ -78,29 +103,33 @@ impl Commits {
     /// Stores a reply, waiting for PostgreSQL as long as it takes.
     ///
     /// # Errors
-    /// The worker ends, or the lease is known to be lost, before the outcome is known.
-    pub async fn store(&self, lease: &Lease, reply: NewReply) -> Result<Committed, GivenUp> {
+    /// See [`StoreError`].
+    pub async fn store(&self, lease: &Lease, reply: NewReply) -> Result<Committed, StoreError> {
         let mut waits = retry::UNTIL_CANCELLED.waits();
         loop {
             let answer = tokio::select! {
-                () = self.hard.cancelled() => return Err(GivenUp),
-                answer = self.batcher.submit(reply.clone()) => answer.unwrap_or_else(|_| Err("no answer".into())),
+                () = self.hard.cancelled() => return Err(StoreError::GivenUp),
+                answer = self.batcher.submit(reply.clone()) => answer,
             };
             match answer {
-                Ok((committed, sent)) => {
+                Ok(Ok((committed, sent))) => {
                     if matches!(committed, Committed::Stored { next: Some(_), .. }) {
                         lease.prolonged(sent);
                     }
                     return Ok(committed);
                 }
-                Err(code) => {
-                    warn!(session = %lease.session, code, "❌ Error: a reply could not be stored yet")
+                Ok(Err(Trouble { for_good, code })) => {
+                    warn!(session = %lease.session, code, "❌ Error: a reply could not be stored");
+                    if for_good {
+                        return Err(StoreError::Refused);
+                    }
                 }
+                Err(GivenUp) => return Err(StoreError::GivenUp),
             }
             let wait = waits.next().unwrap_or(retry::UNTIL_CANCELLED.longest);
             tokio::select! {
-                () = self.hard.cancelled() => return Err(GivenUp),
-                () = lease.lost.cancelled() => return Err(GivenUp),
+                () = self.hard.cancelled() => return Err(StoreError::GivenUp),
+                () = lease.lost.cancelled() => return Err(StoreError::GivenUp),
                 () = tokio::time::sleep(wait) => {}
             }
         }

@@ -27,24 +27,31 @@ pub struct Config {
     #[arg(long, env, default_value = "10s", value_parser = duration)]
     pub drain_deadline: Duration,
     /// How long a silent worker keeps its sessions. Renewed three times as often.
-    #[arg(long, env, default_value = "10s", value_parser = duration)]
+    #[arg(long, env, default_value = "10s", value_parser = a_second_at_least)]
     pub lease_length: Duration,
     /// How long a new session remembers what was said, counted from its last reply.
     #[arg(long, env, default_value = "24h", value_parser = session_ttl)]
     pub session_ttl: Duration,
     /// How often expired sessions are looked for.
-    #[arg(long, env, default_value = "1m", value_parser = duration)]
+    #[arg(long, env, default_value = "1m", value_parser = a_second_at_least)]
     pub cleanup_interval: Duration,
 }
 
 /// Reads a duration, or a plain number of seconds.
 fn session_ttl(text: &str) -> Result<Duration, String> {
-    let ttl = text
-        .parse()
-        .map(Duration::from_secs)
-        .or_else(|_| duration(text))?;
-    if ttl < Duration::from_secs(1) {
-        return Err("a session lasts a second at least".into());
+    match text.parse() {
+        Ok(seconds) => not_less_than_a_second(Duration::from_secs(seconds)),
+        Err(_) => a_second_at_least(text),
     }
-    Ok(ttl)
+}
+
+fn a_second_at_least(text: &str) -> Result<Duration, String> {
+    not_less_than_a_second(duration(text)?)
+}
+
+fn not_less_than_a_second(duration: Duration) -> Result<Duration, String> {
+    if duration < Duration::from_secs(1) {
+        return Err("this has to be a second at least".into());
+    }
+    Ok(duration)
 }

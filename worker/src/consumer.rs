@@ -27,8 +27,9 @@ pub async fn run(worker: Arc<Worker>, intakes: Intakes) {
     let mut away: Option<Waits> = None;
     let mut consumer: Option<PullConsumer> = None;
     let mut connections = worker.nats.connections();
+    let mut next_claim = Instant::now();
     loop {
-        let slots = tokio::select! {
+        let mut slots = tokio::select! {
             () = soft.cancelled() => return,
             slots = free_slots(&worker) => slots,
         };
@@ -37,39 +38,34 @@ pub async fn run(worker: Arc<Worker>, intakes: Intakes) {
             () = worker.nats.usable() => {}
         }
         connections.mark_unchanged();
-        let sent = Instant::now();
-        let slots = match db::turn::claim_due(&worker.db, worker.id, worker.leases.length(), slots.len(), &[])
-            .await
-        {
-            Ok(due) => {
-                if away.take().is_some() {
-                    info!("PostgreSQL is back");
-                }
-                let mut slots = slots;
-                for turn in due {
-                    if let Some(slot) = slots.pop() {
-                        worker.run_session(turn, sent, slot);
+        if Instant::now() >= next_claim {
+            let claimed = tokio::select! {
+                () = worker.lifecycle.hard.cancelled() => return,
+                claimed = worker.claim(&mut slots, &[]) => claimed,
+            };
+            match claimed {
+                Ok(_) if away.take().is_some() => info!("PostgreSQL is back"),
+                Ok(_) => {}
+                Err(error) => {
+                    // Without PostgreSQL nothing is taken in; the queue keeps it.
+                    if away.is_none() {
+                        warn!(code = db::code(&error), "❌ Error: PostgreSQL is away");
+                    }
+                    let wait = away
+                        .get_or_insert_with(|| UNTIL_CANCELLED.waits())
+                        .next()
+                        .unwrap_or(ROUND);
+                    tokio::select! {
+                        () = soft.cancelled() => return,
+                        () = tokio::time::sleep(wait) => continue,
                     }
                 }
-                slots
             }
-            Err(error) => {
-                // Without PostgreSQL nothing is taken in; the queue keeps it.
-                if away.is_none() {
-                    warn!(code = db::code(&error), "❌ Error: PostgreSQL is away");
-                }
-                let wait = away
-                    .get_or_insert_with(|| UNTIL_CANCELLED.waits())
-                    .next()
-                    .unwrap_or(ROUND);
-                tokio::select! {
-                    () = soft.cancelled() => return,
-                    () = tokio::time::sleep(wait) => continue,
-                }
+            if slots.is_empty() {
+                // There may be more.
+                continue;
             }
-        };
-        if slots.is_empty() {
-            continue;
+            next_claim = Instant::now() + ROUND;
         }
         tokio::select! {
             pulled = pull(&worker, &intakes, &mut consumer, slots) => if let Err(error) = pulled {
@@ -117,14 +113,15 @@ async fn pull(
             )
         }
     };
-    // No idle heartbeat: the pull is over before one would be due, and the client ends it by its own clock, too.
+    // No idle heartbeat: the pull is over before one would be due.
     let mut messages = consumer
         .batch()
         .max_messages(slots.len())
         .expires(ROUND)
         .messages()
         .await?;
-    while let Some(message) = messages.next().await {
+    // The server ends a pull after a round. Where it is silently gone, the client's own clock would take five seconds more.
+    while let Ok(Some(message)) = tokio::time::timeout(ROUND * 4, messages.next()).await {
         let message = message?;
         match slots.pop() {
             Some(slot) if !worker.lifecycle.soft.is_cancelled() => {

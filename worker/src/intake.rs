@@ -9,9 +9,11 @@ use shared::batch::Batcher;
 use shared::db;
 use shared::db::turn::{Arrival, Intake, TakenIn};
 use shared::envelope::Envelope;
-use shared::ids::WorkerId;
+use shared::event::{EVENT_HEADER, EventData, EventError, EventExtra, TokenEvent};
+use shared::ids::{RequestId, SessionKey, WorkerId};
 use shared::retry::{self, BRIEFLY};
 use sqlx::PgPool;
+use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,9 @@ use crate::worker::Worker;
 
 /// Messages that one call takes in at most.
 const BATCH: usize = 128;
+
+/// The code of a message that PostgreSQL refuses for its data.
+const NOT_STORABLE: &str = "not_storable";
 
 /// When a message comes again that PostgreSQL could not take.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -46,19 +51,27 @@ pub fn intakes(
     session_ttl: Duration,
     hard: CancellationToken,
 ) -> Intakes {
-    let length = leases.length();
+    let leases = leases.clone();
     Batcher::new(BATCH, move |arrivals: Vec<Arrival>| {
-        let (db, hard) = (db.clone(), hard.clone());
+        let (db, hard, leases) = (db.clone(), hard.clone(), leases.clone());
         async move {
             let call = async |arrivals: &[Arrival]| {
                 let sent = Instant::now();
-                let taken = db::turn::take_in(&db, worker, length, session_ttl, arrivals).await?;
+                let taken = db::turn::take_in(
+                    &db,
+                    worker,
+                    &leases.sessions(),
+                    leases.length(),
+                    session_ttl,
+                    arrivals,
+                )
+                .await?;
                 Ok::<_, sqlx::Error>((taken, sent))
             };
             let deadlock = |error: &sqlx::Error| db::code(error) == "40P01";
             match retry::retry(BRIEFLY, &hard, deadlock, || call(&arrivals)).await {
                 Ok((taken, sent)) => taken.into_iter().map(|taken| Ok((taken, sent))).collect(),
-                Err(error) if db::is_temporary(&error) => arrivals
+                Err(error) if !db::is_about_the_data(&error) => arrivals
                     .iter()
                     .map(|_| Err(Refused::ForNow(db::code(&error))))
                     .collect(),
@@ -70,7 +83,9 @@ pub fn intakes(
                                 .pop()
                                 .map(|taken| (taken, sent))
                                 .ok_or_else(|| Refused::ForNow("no answer".into())),
-                            Err(error) if db::is_temporary(&error) => Err(Refused::ForNow(db::code(&error))),
+                            Err(error) if !db::is_about_the_data(&error) => {
+                                Err(Refused::ForNow(db::code(&error)))
+                            }
                             Err(error) => Err(Refused::ForGood(db::code(&error))),
                         });
                     }
@@ -85,7 +100,7 @@ pub fn intakes(
 pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, slot: OwnedSemaphorePermit) {
     let arrival = match read(&worker, &message) {
         Ok(arrival) => arrival,
-        Err(reason) => return bury(&worker, &message, reason).await,
+        Err(reason) => return bury(&worker, &message, reason, None).await,
     };
     let request = arrival.envelope.request_id;
     let session = arrival.envelope.session;
@@ -108,7 +123,8 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
         }
         Ok(Err(Refused::ForGood(code))) => {
             warn!(%session, %request, code, "❌ Error: a message cannot be stored");
-            bury(&worker, &message, "not_storable").await;
+            tell_failed(&worker, session, request).await;
+            bury(&worker, &message, NOT_STORABLE, Some(session)).await;
         }
         Err(_) => answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await,
     }
@@ -131,8 +147,32 @@ fn read(worker: &Worker, message: &Message) -> Result<Arrival, &'static str> {
     Ok(Arrival { envelope, stream_seq })
 }
 
+/// Ends the stream of a message that PostgreSQL refuses. No worker has it, so the epoch is below all of theirs.
+async fn tell_failed(worker: &Worker, session: SessionKey, request: RequestId) {
+    let extra = EventExtra {
+        error: Some(EventError::failed(NOT_STORABLE)),
+        ..EventExtra::default()
+    };
+    let last = TokenEvent::new(0, 1, &EventData::last(extra, OffsetDateTime::now_utc()));
+    let event = PublishMessage::build()
+        .payload(last.payload.clone())
+        .header(EVENT_HEADER, last.header())
+        .expected_last_subject_sequence(0);
+    let told = async {
+        worker
+            .nats
+            .jetstream
+            .send_publish(worker.nats.subjects.tokens(session, request), event)
+            .await?
+            .await
+    };
+    if let Err(error) = told.await {
+        warn!(%session, %request, %error, "a final event was not confirmed");
+    }
+}
+
 /// Moves a message that cannot be worked on to the dead stream, with the reason.
-async fn bury(worker: &Worker, message: &Message, reason: &'static str) {
+async fn bury(worker: &Worker, message: &Message, reason: &'static str, session: Option<SessionKey>) {
     let copy = PublishMessage::build()
         .payload(message.payload.clone())
         .header("Frontdesk-Reason", reason)
@@ -141,7 +181,7 @@ async fn bury(worker: &Worker, message: &Message, reason: &'static str) {
         worker
             .nats
             .jetstream
-            .send_publish(worker.nats.subjects.dead(reason), copy)
+            .send_publish(worker.nats.subjects.dead(reason, session), copy)
             .await?
             .await?;
         Ok::<_, async_nats::Error>(())

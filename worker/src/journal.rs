@@ -9,6 +9,7 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use shared::event::{EVENT_HEADER, EventData, TokenEvent};
 use shared::ids::RequestId;
 use shared::nats::Nats;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::lease::{Lease, Lost};
@@ -22,12 +23,18 @@ pub enum WriteError {
     /// The journal holds something that we have not read, or may: read it (again), and go on from there.
     #[error("the journal is not where it was thought to be")]
     Contested,
+    /// The worker ends now.
+    #[error("the worker ends")]
+    HandOver,
 }
 
 /// The journal of one reply under one epoch.
 pub struct Writer<'a> {
     nats: &'a Nats,
     lease: &'a Lease,
+    hard: &'a CancellationToken,
+    /// The reply is committed: nobody else may write to it any more, whoever has the lease by now.
+    stored: bool,
     subject: String,
     /// The subject's last stream sequence, which the first event expects.
     expected: u64,
@@ -46,10 +53,19 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Goes on at `next_seq`, where the journal's last message of this reply has stream sequence `expected`.
-    pub fn new(nats: &'a Nats, lease: &'a Lease, request: RequestId, next_seq: u64, expected: u64) -> Self {
+    pub fn new(
+        nats: &'a Nats,
+        lease: &'a Lease,
+        hard: &'a CancellationToken,
+        request: RequestId,
+        next_seq: u64,
+        expected: u64,
+    ) -> Self {
         Self {
             nats,
             lease,
+            hard,
+            stored: false,
             subject: nats.subjects.tokens(lease.session, request),
             expected,
             events: Vec::new(),
@@ -133,12 +149,7 @@ impl<'a> Writer<'a> {
             self.in_flight = FuturesOrdered::new();
         }
         while index < self.events.len() {
-            // While NATS is away the client would keep it, and send it whenever it is back.
-            tokio::select! {
-                () = self.lease.lost.cancelled() => return Err(Lost.into()),
-                () = self.nats.usable() => {}
-            }
-            self.lease.valid().await?;
+            self.may_write().await?;
             let connection = *self.nats.connections().borrow();
             if connection != self.connection {
                 self.connection = connection;
@@ -167,5 +178,30 @@ impl<'a> Writer<'a> {
             index += 1;
         }
         Ok(())
+    }
+
+    /// The commit has gone through: what is left to be sent depends on no lease.
+    pub fn is_stored(&mut self) {
+        self.stored = true;
+    }
+
+    /// Waits until NATS is there, since the client would keep what is published meanwhile and send it whenever it is back; and
+    /// until the lease is fresh.
+    async fn may_write(&mut self) -> Result<(), WriteError> {
+        if self.stored {
+            tokio::select! {
+                () = self.hard.cancelled() => return Err(WriteError::HandOver),
+                () = self.nats.usable() => return Ok(()),
+            }
+        }
+        let ready = async {
+            self.nats.usable().await;
+            self.lease.valid().await
+        };
+        tokio::select! {
+            () = self.lease.lost.cancelled() => Err(Lost.into()),
+            () = self.hard.cancelled() => Err(WriteError::HandOver),
+            ready = ready => Ok(ready?),
+        }
     }
 }

@@ -60,14 +60,14 @@ impl Leases {
     pub fn hold(&self, session: SessionKey, epoch: u64, sent: Instant) -> Lease {
         let (until, valid) = watch::channel(self.valid_until(sent));
         let lost = CancellationToken::new();
-        self.lock().insert(
-            session,
-            Held {
-                epoch,
-                until,
-                lost: lost.clone(),
-            },
-        );
+        let held = Held {
+            epoch,
+            until,
+            lost: lost.clone(),
+        };
+        if let Some(before) = self.lock().insert(session, held) {
+            before.lost.cancel();
+        }
         Lease {
             session,
             epoch,
@@ -75,6 +75,11 @@ impl Leases {
             until: valid,
             leases: self.clone(),
         }
+    }
+
+    /// The sessions that run here.
+    pub fn sessions(&self) -> Vec<SessionKey> {
+        self.lock().keys().copied().collect()
     }
 
     /// Renews all leases until `cancel`.
@@ -99,15 +104,9 @@ impl Leases {
             return;
         }
         let sent = Instant::now();
-        let renewed = tokio::time::timeout(
-            self.length / 2,
-            db::turn::renew_leases(db, worker, self.length, &held),
-        )
-        .await;
-        let renewed = match renewed {
-            Ok(Ok(renewed)) => renewed,
-            Ok(Err(error)) => return warn!(code = db::code(&error), "leases could not be renewed"),
-            Err(_) => return warn!(code = "timed_out", "leases could not be renewed"),
+        let renewed = match db::turn::renew_leases(db, worker, self.length, &held).await {
+            Ok(renewed) => renewed,
+            Err(error) => return warn!(code = db::code(&error), "leases could not be renewed"),
         };
         let leases = self.lock();
         for (session, epoch) in held {

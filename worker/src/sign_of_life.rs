@@ -121,24 +121,15 @@ async fn take_over(worker: &Arc<Worker>, dead: &[WorkerId]) {
         if slots.is_empty() {
             return;
         }
-        let sent = Instant::now();
-        let claimed =
-            db::turn::claim_due(&worker.db, worker.id, worker.leases.length(), slots.len(), dead).await;
-        let turns = match claimed {
-            Ok(turns) => turns,
+        match worker.claim(&mut slots, dead).await {
+            Ok(0) => return,
+            Ok(sessions) => info!(sessions, "took sessions of a dead worker"),
             Err(error) => {
                 return warn!(
                     code = db::code(&error),
                     "the sessions of a dead worker could not be taken"
                 );
             }
-        };
-        if turns.is_empty() {
-            return;
-        }
-        info!(sessions = turns.len(), "took sessions of a dead worker");
-        for (turn, slot) in turns.into_iter().zip(slots) {
-            worker.run_session(turn, sent, slot);
         }
     }
 }

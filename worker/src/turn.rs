@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::agents::{IncomingMessage, Outcome, PastMessage, Profile, Turn};
+use crate::commit::StoreError;
 use crate::journal::{WriteError, Writer};
 use crate::lease::Lease;
 use crate::order;
@@ -32,6 +33,9 @@ const RETRY: Policy = Policy {
 
 /// How long the final event may take to be confirmed; readers find it in PostgreSQL, too.
 const FINISH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Until the next turn of a request whose last one could not ask NATS.
+const NATS_WAIT: Duration = Duration::from_millis(500);
 
 /// How often a turn reads the journal anew because somebody else had written to it.
 const MAX_CONTESTS: usize = 5;
@@ -59,9 +63,7 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
         }
         Err(error) => {
             warn!(session = %lease.session, %error, "❌ Error: the order could not be checked");
-            return After::GiveBack(Release::HandedOver {
-                after: Duration::from_millis(500),
-            });
+            return After::GiveBack(Release::HandedOver { after: NATS_WAIT });
         }
     }
     let request = input.request.id;
@@ -75,7 +77,7 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
                 Ok(sent) => sent,
                 Err(error) => {
                     warn!(session = %lease.session, %error, "❌ Error: the journal could not be read");
-                    continue;
+                    break;
                 }
             }
         };
@@ -83,16 +85,15 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
             Ok(after) => return after,
             Err(Interrupted::Write(WriteError::Contested)) => {}
             Err(Interrupted::Write(WriteError::Lost(_))) => return After::Gone,
-            Err(Interrupted::HandOver) => {
+            Err(Interrupted::Write(WriteError::HandOver) | Interrupted::HandOver) => {
                 return After::GiveBack(Release::HandedOver {
                     after: Duration::ZERO,
                 });
             }
         }
     }
-    After::GiveBack(Release::Failed {
-        after: RETRY.wait_before(input.request.attempts),
-    })
+    // NATS's trouble is none of the request's: this is no attempt.
+    After::GiveBack(Release::HandedOver { after: NATS_WAIT })
 }
 
 /// Says what has not been said yet, stores the reply and ends it.
@@ -105,6 +106,7 @@ async fn answer(
     let mut writer = Writer::new(
         &worker.nats,
         lease,
+        &worker.lifecycle.hard,
         input.request.id,
         sent.next_seq(),
         sent.last_stream_seq,
@@ -140,6 +142,7 @@ async fn answer(
     // A reply of a single event has not met a competitor yet.
     writer.confirm_first().await?;
 
+    let sent_so_far = sent.clone();
     let (reply, extra) = match spoken {
         Spoken::Whole(outcome) => whole(lease, input, sent, outcome),
         Spoken::Failed { retry: true, code } if input.request.attempts < MAX_ATTEMPTS => {
@@ -147,24 +150,40 @@ async fn answer(
             let after = RETRY.wait_before(input.request.attempts);
             return Ok(After::GiveBack(Release::Failed { after }));
         }
-        Spoken::Failed { code, .. } => {
-            warn!(session = %lease.session, request = %input.request.id, code, "❌ Error: the request has failed");
-            failed(lease, input, sent, code)
-        }
+        Spoken::Failed { code, .. } => failed(lease, input, sent, code),
     };
+    match store(worker, lease, &mut writer, reply, extra).await {
+        Err(StoreError::Refused) => {
+            let (reply, extra) = failed(lease, input, sent_so_far, "reply_not_storable");
+            store(worker, lease, &mut writer, reply, extra).await
+        }
+        stored => stored,
+    }
+    .map_err(|_| Interrupted::HandOver)
+}
+
+/// Commits the reply and sends its final event.
+async fn store(
+    worker: &Worker,
+    lease: &Lease,
+    writer: &mut Writer<'_>,
+    reply: NewReply,
+    extra: EventExtra,
+) -> Result<After, StoreError> {
+    if let Some(code) = &reply.error {
+        warn!(session = %lease.session, request = %reply.reply_to, code, "❌ Error: the request has failed");
+    }
     let agent = reply.active_agent.clone();
     let go_on = !worker.lifecycle.soft.is_cancelled();
-    let stored = match worker.commits.store(lease, NewReply { go_on, ..reply }).await {
-        Ok(stored) => stored,
-        Err(crate::commit::GivenUp) => return Err(Interrupted::HandOver),
-    };
+    let stored = worker.commits.store(lease, NewReply { go_on, ..reply }).await?;
     let Committed::Stored { lock, next } = stored else {
         return Ok(After::Gone);
     };
     if let (Some(agent), Some((ttl, locked_at))) = (agent, lock) {
         log_lock(lease, &agent, locked_at, ttl);
     }
-    finish(lease, &mut writer, extra).await;
+    writer.is_stored();
+    finish(lease, writer, extra).await;
     Ok(next.map_or(After::Idle, After::Next))
 }
 

@@ -18,12 +18,12 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::commit::Commits;
 use crate::erased::AnyAgent;
-use crate::lease::Leases;
+use crate::lease::{Lease, Leases};
 use crate::speak::Pace;
 use crate::turn::{self, After};
 
-/// From this attempt on a request runs alone on its worker: it may be what killed the others.
-const ALONE_FROM: u32 = 3;
+/// After so many crashes a request runs alone on its worker: it may be what killed the others.
+const ALONE_AFTER: u32 = 2;
 
 /// One worker.
 pub struct Worker {
@@ -60,29 +60,41 @@ impl Worker {
     pub fn run_session(self: &Arc<Self>, input: TurnInput, sent: Instant, slot: OwnedSemaphorePermit) {
         let worker = self.clone();
         let span = info_span!("session", session = %input.session, epoch = input.epoch);
+        let lease = self.leases.hold(input.session, input.epoch, sent);
         self.tasks.spawn(
             async move {
-                worker.turns(input, sent).await;
+                worker.turns(input, lease).await;
                 drop(slot);
             }
             .instrument(span),
         );
     }
 
-    async fn turns(&self, mut input: TurnInput, sent: Instant) {
-        let lease = self.leases.hold(input.session, input.epoch, sent);
+    /// Runs due sessions, and those of `dead` workers, in as many of `slots` as they need; returns how many.
+    ///
+    /// # Errors
+    /// As PostgreSQL says.
+    pub async fn claim(
+        self: &Arc<Self>,
+        slots: &mut Vec<OwnedSemaphorePermit>,
+        dead: &[WorkerId],
+    ) -> sqlx::Result<usize> {
+        let sent = Instant::now();
+        let (held, length) = (self.leases.sessions(), self.leases.length());
+        let turns = db::turn::claim_due(&self.db, self.id, &held, length, slots.len(), dead).await?;
+        let claimed = turns.len();
+        for (turn, slot) in turns.into_iter().zip(slots.drain(..claimed)) {
+            self.run_session(turn, sent, slot);
+        }
+        Ok(claimed)
+    }
+
+    async fn turns(&self, mut input: TurnInput, lease: Lease) {
         if let (Some(agent), Some(locked_at)) = (&input.active_agent, input.locked_at) {
             turn::log_lock(&lease, agent, locked_at, input.session_ttl);
         }
         let after = loop {
-            let after = if input.request.attempts >= ALONE_FROM {
-                let _alone = self.alone.write().await;
-                turn::run(self, &lease, &input).await
-            } else {
-                let _shared = self.alone.read().await;
-                turn::run(self, &lease, &input).await
-            };
-            match after {
+            match self.turn(&lease, &input).await {
                 After::Next(next) => input = *next,
                 after => break after,
             }
@@ -90,6 +102,19 @@ impl Worker {
         if let After::GiveBack(release) = after {
             self.give_back(&input, release).await;
         }
+    }
+
+    async fn turn(&self, lease: &Lease, input: &TurnInput) -> After {
+        let (_shared, _alone);
+        tokio::select! {
+            () = lease.lost.cancelled() => return After::Gone,
+            () = self.lifecycle.hard.cancelled() => {
+                return After::GiveBack(Release::HandedOver { after: Duration::ZERO });
+            }
+            guard = self.alone.write(), if input.request.crashes >= ALONE_AFTER => _alone = guard,
+            guard = self.alone.read(), if input.request.crashes < ALONE_AFTER => _shared = guard,
+        }
+        turn::run(self, lease, input).await
     }
 
     /// Gives a session back. Where that fails its lease runs out.

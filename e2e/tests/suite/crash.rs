@@ -4,6 +4,13 @@ use anyhow::Result;
 use e2e::{Deployment, eventually, sse, store};
 use shared::event::EventId;
 
+/// So slow that it is in the middle of its first reply whenever it is killed.
+const DOOMED: &[(&str, &str)] = &[
+    ("OFFLINE_TOKEN_DELAY_MS", "1000"),
+    ("TOKEN_INTERVAL", "0s"),
+    ("LEASE_LENGTH", "2s"),
+];
+
 /// Slow enough to be caught in the middle of a sentence; a lease short enough that the test need not wait long.
 const SLOW: &[(&str, &str)] = &[
     ("OFFLINE_TOKEN_DELAY_MS", "40"),
@@ -15,11 +22,11 @@ const SLOW: &[(&str, &str)] = &[
 async fn a_worker_killed_in_the_middle_of_a_reply_is_followed_by_another() -> Result<()> {
     let deployment = Deployment::new().await?;
     let api = deployment.api().await?;
-    let mut doomed = deployment.worker_with(SLOW).await?;
+    let mut doomed = deployment.worker_with(DOOMED).await?;
     let visitor = api.visitor();
     let mut stream = visitor.stream("Hello, I want to schedule an appointment").await?;
     let mut events = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..3 {
         events.push(stream.next().await?.unwrap());
     }
     let _survivor = deployment.worker_with(SLOW).await?;
@@ -61,10 +68,24 @@ async fn a_worker_killed_before_its_ack_loses_nothing_and_stores_nothing_twice()
     for visitor in &visitors {
         streams.push(visitor.stream("Hello").await?);
     }
-    // Everything waits in the queue; this one dies as soon as it has begun.
+    // It has the messages and cannot store them: an ack now would lose them.
+    let mut barrier = deployment.db.begin().await?;
+    sqlx::query("lock table users in access exclusive mode")
+        .execute(&mut *barrier)
+        .await?;
     let mut doomed = deployment.worker_with(SLOW).await?;
-    doomed.logged("✅ User created").await;
+    let nats = deployment.nats().await?;
+    let stream = nats.jetstream.get_stream(nats.subjects.chat_stream()).await?;
+    eventually("the messages are with the worker", async || {
+        let info = stream
+            .consumer_info(nats.subjects.workers_consumer())
+            .await
+            .ok()?;
+        (info.num_ack_pending == visitors.len()).then_some(())
+    })
+    .await;
     doomed.kill();
+    barrier.rollback().await?;
     let _survivor = deployment.worker_with(&[("LEASE_LENGTH", "2s")]).await?;
     for (visitor, stream) in visitors.iter().zip(streams) {
         let events = stream.all().await?;
@@ -80,7 +101,12 @@ async fn a_worker_killed_before_its_ack_loses_nothing_and_stores_nothing_twice()
 async fn a_worker_that_is_asked_to_go_finishes_what_it_says() -> Result<()> {
     let deployment = Deployment::new().await?;
     let api = deployment.api().await?;
-    let mut leaving = deployment.worker_with(SLOW).await?;
+    let patient = [
+        ("OFFLINE_TOKEN_DELAY_MS", "150"),
+        ("TOKEN_INTERVAL", "0s"),
+        ("DRAIN_DEADLINE", "5m"),
+    ];
+    let mut leaving = deployment.worker_with(&patient).await?;
     let visitor = api.visitor();
     let mut stream = visitor.stream("Hello").await?;
     let queued = visitor.stream("What are your opening hours?").await?;
@@ -208,7 +234,12 @@ async fn a_worker_that_was_paused_past_its_lease_publishes_and_stores_nothing_th
 async fn a_reply_whose_beginning_is_lost_with_its_worker_begins_anew_and_says_so() -> Result<()> {
     let deployment = Deployment::new().await?;
     let api = deployment.api().await?;
-    let mut doomed = deployment.worker_with(SLOW).await?;
+    let patient = [
+        ("OFFLINE_TOKEN_DELAY_MS", "200"),
+        ("TOKEN_INTERVAL", "0s"),
+        ("LEASE_LENGTH", "2s"),
+    ];
+    let mut doomed = deployment.worker_with(&patient).await?;
     let visitor = api.visitor();
     let mut stream = visitor.stream("Hello").await?;
     let mut shown = String::new();

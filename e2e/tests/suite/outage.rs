@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::{Deployment, eventually, sse, store};
+use e2e::{Deployment, Visitor, eventually, sse, store};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,11 +48,15 @@ async fn messages_are_accepted_while_postgresql_is_away_and_answered_once_when_i
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_killed_during_a_reply_costs_the_reader_nothing() -> Result<()> {
     let deployment = Deployment::with_own_servers().await?;
-    let slowly = [("OFFLINE_TOKEN_DELAY_MS", "40"), ("TOKEN_INTERVAL", "0s")];
+    let slowly = [("OFFLINE_TOKEN_DELAY_MS", "150"), ("TOKEN_INTERVAL", "0s")];
     let (api, _worker) = (deployment.api().await?, deployment.worker_with(&slowly).await?);
     let visitor = api.visitor();
     let mut stream = visitor.stream("Hello").await?;
     let mut events = vec![stream.next().await?.unwrap()];
+    assert_eq!(
+        store::requests(&deployment.db, visitor.session()).await[0].status,
+        "pending"
+    );
     deployment.servers().postgres().kill().await?;
     deployment.servers().postgres().start().await?;
     events.extend(stream.all().await?);
@@ -125,5 +129,113 @@ async fn the_order_of_starting_is_free() -> Result<()> {
     deployment.servers().nats().start().await?;
     deployment.servers().postgres().start().await?;
     worker.logged("worker started").await;
+    let line = api.logged(e2e::deployment::LISTENING).await;
+    let visitor = Visitor::new(&format!(
+        "http://127.0.0.1:{}",
+        line.rsplit(':').next().unwrap_or_default()
+    ));
+    eventually("a message is answered", async || visitor.chat("Hello").await.ok()).await;
+    Ok(())
+}
+
+/// Makes inserts into `messages` in this direction and under this condition fail with this SQLSTATE.
+async fn refuse(deployment: &Deployment, direction: &str, condition: &str, sqlstate: &str) -> Result<()> {
+    let function = format!(
+        "create or replace function refuse() returns trigger language plpgsql as $$
+        begin
+            if new.direction = '{direction}' and {condition} then raise exception 'refused' using errcode = '{sqlstate}'; end if;
+            return new;
+        end $$"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(function))
+        .execute(&deployment.db)
+        .await?;
+    sqlx::query("create trigger refuse before insert on messages for each row execute function refuse()")
+        .execute(&deployment.db)
+        .await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_postgresql_will_not_take_for_now_is_kept_until_it_does() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    // A read-only server, as after a failover.
+    refuse(&deployment, "incoming", "true", "25006").await?;
+    let mut worker = deployment.worker().await?;
+    let stream = api.visitor().stream("Hello").await?;
+    worker.logged("a message waits for PostgreSQL").await;
+    sqlx::query("drop trigger refuse on messages")
+        .execute(&deployment.db)
+        .await?;
+    assert!(sse::text(&stream.all().await?).contains("Anna"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_postgresql_will_never_take_ends_with_an_error_that_the_client_sees() -> Result<()> {
+    for (direction, condition, code) in [
+        ("incoming", "true", "not_storable"),
+        ("outgoing", "new.status = 'complete'", "reply_not_storable"),
+    ] {
+        let deployment = Deployment::new().await?;
+        let (api, _worker) = (deployment.api().await?, deployment.worker().await?);
+        refuse(&deployment, direction, condition, "22P05").await?;
+        let last = api.visitor().say("Hello").await?.pop().unwrap();
+        assert_eq!(last.data.extra.error.unwrap().code, code);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stall_of_postgresql_that_outlasts_the_leases_costs_no_attempt() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let slowly = [
+        ("OFFLINE_TOKEN_DELAY_MS", "50"),
+        ("TOKEN_INTERVAL", "0s"),
+        ("LEASE_LENGTH", "1s"),
+    ];
+    let (api, _worker) = (deployment.api().await?, deployment.worker_with(&slowly).await?);
+    let visitor = api.visitor();
+    let mut stream = visitor.stream("Hello").await?;
+    let mut events = vec![stream.next().await?.unwrap()];
+    let mut stall = deployment.db.begin().await?;
+    sqlx::query("lock table conversation_states in access exclusive mode")
+        .execute(&mut *stall)
+        .await?;
+    // The stall itself.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    stall.rollback().await?;
+    events.extend(stream.all().await?);
+    let requests = store::requests(&deployment.db, visitor.session()).await;
+    assert_eq!(
+        requests[0].attempts, 1,
+        "a worker does not take its own session away"
+    );
+    assert_eq!(requests[0].replies, [sse::text(&events)]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_ends_when_it_is_asked_to_also_without_nats() -> Result<()> {
+    let deployment = Deployment::with_own_servers().await?;
+    let slowly = [
+        ("OFFLINE_TOKEN_DELAY_MS", "150"),
+        ("TOKEN_INTERVAL", "0s"),
+        ("DRAIN_DEADLINE", "500ms"),
+    ];
+    let (api, mut worker) = (deployment.api().await?, deployment.worker_with(&slowly).await?);
+    let visitor = api.visitor();
+    let mut stream = visitor.stream("Hello").await?;
+    stream.next().await?.unwrap();
+    deployment.servers().nats().stop().await?;
+    worker.signal("TERM");
+    assert!(worker.ended().await.success());
+    let requests = store::requests(&deployment.db, visitor.session()).await;
+    assert_eq!(
+        (requests[0].status.as_str(), requests[0].attempts),
+        ("pending", 0),
+        "handed over"
+    );
     Ok(())
 }

@@ -80,7 +80,7 @@ async fn the_janitor_clears_by_itself() -> Result<()> {
     let deployment = Deployment::new().await?;
     let api = deployment.api().await?;
     let mut worker = deployment
-        .worker_with(&[("CLEANUP_INTERVAL", "50ms"), ("SESSION_TTL", "1s")])
+        .worker_with(&[("CLEANUP_INTERVAL", "1s"), ("SESSION_TTL", "1s")])
         .await?;
     api.visitor().chat("Hello").await?;
     worker.logged("Cleaned up 1 expired sessions").await;

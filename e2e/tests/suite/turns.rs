@@ -186,7 +186,7 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
         arrival("b", "other", 2),
         arrival("a", "second", 3),
     ];
-    let taken = db::turn::take_in(&deployment.db, one, LEASE, TTL, &batch).await?;
+    let taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, &batch).await?;
     assert!(taken.iter().all(|taken| taken.intake == Intake::Stored));
     assert_eq!(
         taken.iter().map(|taken| taken.user_created).collect::<Vec<_>>(),
@@ -198,14 +198,14 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
         .collect();
     assert_eq!(turns, [Some("first".into()), Some("other".into()), None]);
 
-    let again = db::turn::take_in(&deployment.db, two, LEASE, TTL, &batch).await?;
+    let again = db::turn::take_in(&deployment.db, two, &[], LEASE, TTL, &batch).await?;
     assert!(
         again
             .iter()
             .all(|taken| taken.intake == Intake::Known && taken.turn.is_none() && !taken.user_created)
     );
     assert!(
-        db::turn::claim_due(&deployment.db, two, LEASE, 10, &[])
+        db::turn::claim_due(&deployment.db, two, &[], LEASE, 10, &[])
             .await?
             .is_empty(),
         "both are leased"
@@ -215,7 +215,7 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
     sqlx::query("update conversation_states set lease_expires_at = now() - interval '1 s'")
         .execute(&deployment.db)
         .await?;
-    let due = db::turn::claim_due(&deployment.db, two, LEASE, 10, &[]).await?;
+    let due = db::turn::claim_due(&deployment.db, two, &[], LEASE, 10, &[]).await?;
     assert_eq!(due.len(), 2);
     assert!(
         due.iter()
@@ -242,7 +242,7 @@ async fn a_commit_is_fenced_by_owner_and_epoch_and_may_be_repeated() -> Result<(
     let deployment = Deployment::new().await?;
     let (one, two) = (WorkerId::new(), WorkerId::new());
     let batch = [arrival("a", "first", 1), arrival("a", "second", 2)];
-    let mut taken = db::turn::take_in(&deployment.db, one, LEASE, TTL, &batch).await?;
+    let mut taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, &batch).await?;
     let first = taken.remove(0).turn.unwrap();
     let commit = async |worker, reply: NewReply| {
         anyhow::Ok(
@@ -328,7 +328,15 @@ async fn a_commit_is_fenced_by_owner_and_epoch_and_may_be_repeated() -> Result<(
 async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -> Result<()> {
     let deployment = Deployment::new().await?;
     let worker = WorkerId::new();
-    let taken = db::turn::take_in(&deployment.db, worker, LEASE, TTL, &[arrival("a", "hello", 1)]).await?;
+    let taken = db::turn::take_in(
+        &deployment.db,
+        worker,
+        &[],
+        LEASE,
+        TTL,
+        &[arrival("a", "hello", 1)],
+    )
+    .await?;
     let turn = taken[0].turn.clone().unwrap();
     let an_hour = Duration::from_secs(3600);
     assert!(db::turn::release(&deployment.db, worker, &turn, Release::Failed { after: an_hour }).await?);
@@ -337,7 +345,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
         "only once"
     );
     assert!(
-        db::turn::claim_due(&deployment.db, worker, LEASE, 10, &[])
+        db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
             .await?
             .is_empty(),
         "it waits"
@@ -345,7 +353,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
     sqlx::query("update conversation_states set run_at = now()")
         .execute(&deployment.db)
         .await?;
-    let turn = db::turn::claim_due(&deployment.db, worker, LEASE, 10, &[])
+    let turn = db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
         .await?
         .remove(0);
     assert_eq!(turn.request.attempts, 2);
@@ -360,7 +368,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
         )
         .await?
     );
-    let turn = db::turn::claim_due(&deployment.db, worker, LEASE, 10, &[])
+    let turn = db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
         .await?
         .remove(0);
     assert_eq!(turn.request.attempts, 2);
@@ -368,16 +376,50 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
 }
 
 #[tokio::test]
+async fn what_is_taken_in_late_takes_its_place_in_the_order_of_arrival() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let worker = WorkerId::new();
+    for (content, stream_seq) in [("second", 2), ("third", 3), ("first", 1)] {
+        db::turn::take_in(
+            &deployment.db,
+            worker,
+            &[],
+            LEASE,
+            TTL,
+            &[arrival("a", content, stream_seq)],
+        )
+        .await?;
+    }
+    for order in ["number", "position"] {
+        let query = format!("select array_agg(body order by {order}) from messages");
+        let bodies: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+            .fetch_one(&deployment.db)
+            .await?;
+        assert_eq!(bodies, ["first", "second", "third"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_was_erased_is_not_taken_in_again() -> Result<()> {
     let deployment = Deployment::new().await?;
     let worker = WorkerId::new();
-    db::turn::take_in(&deployment.db, worker, LEASE, TTL, &[arrival("a", "hello", 1)]).await?;
+    db::turn::take_in(
+        &deployment.db,
+        worker,
+        &[],
+        LEASE,
+        TTL,
+        &[arrival("a", "hello", 1)],
+    )
+    .await?;
     sqlx::query("update conversation_states set erased_seq = 5")
         .execute(&deployment.db)
         .await?;
     let taken = db::turn::take_in(
         &deployment.db,
         worker,
+        &[],
         LEASE,
         TTL,
         &[arrival("a", "old", 5), arrival("a", "new", 6)],
@@ -408,7 +450,7 @@ async fn many_intakes_and_commits_at_once_do_not_deadlock() -> Result<()> {
                     .iter()
                     .map(|device| arrival(&device.to_string(), "x", round * 1000 + step * 100 + device))
                     .collect();
-                let taken = db::turn::take_in(&db, worker, LEASE, TTL, &batch).await?;
+                let taken = db::turn::take_in(&db, worker, &[], LEASE, TTL, &batch).await?;
                 let replies: Vec<_> = taken
                     .iter()
                     .filter_map(|taken| taken.turn.as_ref())

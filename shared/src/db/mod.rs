@@ -7,9 +7,11 @@ pub mod turn;
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Postgres};
+use tokio::time::error::Elapsed;
 
 use crate::config::CommonArgs;
 
@@ -18,6 +20,12 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
 /// How long one statement may take, waits for locks included.
 const STATEMENT_DEADLINE: &str = "10s";
+
+/// The same by our own clock: where the network swallows the answer, the server's deadline does not reach us.
+pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(12);
+
+/// How long a call waits for a connection.
+const ACQUIRE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A pool that connects when it is first used, so that start order is free.
 ///
@@ -31,7 +39,7 @@ pub fn pool(args: &CommonArgs, name: &str) -> sqlx::Result<PgPool> {
     ]);
     Ok(PgPoolOptions::new()
         .max_connections(args.database_connections)
-        .acquire_timeout(Duration::from_secs(2))
+        .acquire_timeout(ACQUIRE_DEADLINE)
         .connect_lazy_with(options))
 }
 
@@ -40,7 +48,29 @@ pub fn pool(args: &CommonArgs, name: &str) -> sqlx::Result<PgPool> {
 /// # Errors
 /// PostgreSQL is away, or the schema is newer than this program.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    MIGRATOR.run(pool).await
+    // An index of a large table takes its time.
+    let options = (*pool.connect_options())
+        .clone()
+        .options([("statement_timeout", "0")]);
+    let patient = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_DEADLINE)
+        .connect_lazy_with(options);
+    let migrated = MIGRATOR.run(&patient).await;
+    patient.close().await;
+    migrated
+}
+
+/// The result of a call on `connection` that had [`CALL_DEADLINE`]. A connection that did not answer in time is closed; back in
+/// the pool it would hold a place for as long as the network likes.
+pub(crate) fn settle<T>(
+    connection: PoolConnection<Postgres>,
+    answer: Result<sqlx::Result<T>, Elapsed>,
+) -> sqlx::Result<T> {
+    answer.unwrap_or_else(|_| {
+        drop(connection.detach());
+        Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+    })
 }
 
 /// Whether a migration may go well another time.
@@ -63,6 +93,18 @@ pub fn is_temporary(error: &sqlx::Error) -> bool {
                 .iter()
                 .any(|class| code.starts_with(class))
         }),
+        _ => false,
+    }
+}
+
+/// Whether a row's own data is at fault, so that no other time is better: classes 20 (a case that is not known), 22 (data) and
+/// 23 (constraints). Everything else is an operator's matter, and passes.
+pub fn is_about_the_data(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| ["20", "22", "23"].iter().any(|class| code.starts_with(class))),
+        sqlx::Error::Encode(_) => true,
         _ => false,
     }
 }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::PgExecutor;
+use sqlx::PgPool;
 use sqlx::postgres::types::PgInterval;
 use time::OffsetDateTime;
+use tokio::time::timeout;
+use tracing::error;
 use uuid::Uuid;
 
+use super::{CALL_DEADLINE, settle};
 use crate::envelope::Envelope;
 use crate::ids::{Channel, RequestId, SessionKey, WorkerId};
 use crate::media::Media;
@@ -67,6 +70,8 @@ pub struct TurnRequest {
     pub stream_seq: u64,
     /// How often a turn over it began, this one included.
     pub attempts: u32,
+    /// How often its worker died over it, or seemed to.
+    pub crashes: u32,
     /// When it was accepted: the clock of its turn, however often that is run.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
@@ -112,13 +117,15 @@ pub struct TakenIn {
     pub turn: Option<TurnInput>,
 }
 
-/// Takes messages in: writes what is new, leases the sessions that nobody runs, begins their turns. All or nothing.
+/// Takes messages in: writes what is new, leases the sessions that nobody runs, begins their turns. All or nothing. The
+/// sessions of `held` run at this worker and are not leased again.
 ///
 /// # Errors
 /// As PostgreSQL says; a single envelope can be at fault (22xxx, 23xxx).
 pub async fn take_in(
-    db: impl PgExecutor<'_>,
+    db: &PgPool,
     worker: WorkerId,
+    held: &[SessionKey],
     lease: Duration,
     session_ttl: Duration,
     arrivals: &[Arrival],
@@ -143,16 +150,19 @@ pub async fn take_in(
             })
         })
         .collect();
-    let rows = sqlx::query!(
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query!(
         r#"select outcome as "outcome!", user_created as "user_created!", turn as "turn?: Value"
-        from take_in($1, $2, $3, $4)"#,
+        from take_in($1, $2, $3, $4, $5)"#,
         Value::Array(batch),
         worker.0,
+        &connection_ids(held),
         interval(lease),
         i32::try_from(session_ttl.as_secs()).unwrap_or(i32::MAX),
     )
-    .fetch_all(db)
-    .await?;
+    .fetch_all(&mut *connection);
+    let answer = timeout(CALL_DEADLINE, call).await;
+    let rows = settle(connection, answer)?;
     rows.into_iter()
         .map(|row| {
             Ok(TakenIn {
@@ -162,49 +172,55 @@ pub async fn take_in(
                     _ => Intake::Known,
                 },
                 user_created: row.user_created,
-                turn: row.turn.map(read_turn).transpose()?,
+                turn: row.turn.and_then(read_turn),
             })
         })
         .collect()
 }
 
 /// Leases up to `limit` sessions that have work and that nobody runs, or that one of the `dead` workers holds, and begins
-/// their turns.
+/// their turns. The sessions of `held` run at this worker and are not leased again.
 ///
 /// # Errors
 /// As PostgreSQL says.
 pub async fn claim_due(
-    db: impl PgExecutor<'_>,
+    db: &PgPool,
     worker: WorkerId,
+    held: &[SessionKey],
     lease: Duration,
     limit: usize,
     dead: &[WorkerId],
 ) -> sqlx::Result<Vec<TurnInput>> {
     let dead: Vec<Uuid> = dead.iter().map(|worker| worker.0).collect();
-    let turns = sqlx::query_scalar!(
-        r#"select turn as "turn!: Value" from claim_due($1, $2, $3, $4) turn where turn is not null"#,
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query_scalar!(
+        r#"select turn as "turn!: Value" from claim_due($1, $2, $3, $4, $5) turn where turn is not null"#,
         worker.0,
+        &connection_ids(held),
         interval(lease),
         i32::try_from(limit).unwrap_or(i32::MAX),
         &dead,
     )
-    .fetch_all(db)
-    .await?;
-    turns.into_iter().map(read_turn).collect()
+    .fetch_all(&mut *connection);
+    let answer = timeout(CALL_DEADLINE, call).await;
+    let turns = settle(connection, answer)?;
+    Ok(turns.into_iter().filter_map(read_turn).collect())
 }
 
 /// The other workers that hold a session now.
 ///
 /// # Errors
 /// As PostgreSQL says.
-pub async fn other_owners(db: impl PgExecutor<'_>, worker: WorkerId) -> sqlx::Result<Vec<WorkerId>> {
-    let owners = sqlx::query_scalar!(
+pub async fn other_owners(db: &PgPool, worker: WorkerId) -> sqlx::Result<Vec<WorkerId>> {
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query_scalar!(
         r#"select distinct lease_owner as "owner!" from conversation_states
         where pending > 0 and lease_owner is not null and lease_owner <> $1"#,
         worker.0,
     )
-    .fetch_all(db)
-    .await?;
+    .fetch_all(&mut *connection);
+    let answer = timeout(CALL_DEADLINE, call).await;
+    let owners = settle(connection, answer)?;
     Ok(owners.into_iter().map(WorkerId).collect())
 }
 
@@ -213,7 +229,7 @@ pub async fn other_owners(db: impl PgExecutor<'_>, worker: WorkerId) -> sqlx::Re
 /// # Errors
 /// As PostgreSQL says.
 pub async fn renew_leases(
-    db: impl PgExecutor<'_>,
+    db: &PgPool,
     worker: WorkerId,
     lease: Duration,
     held: &[(SessionKey, u64)],
@@ -222,15 +238,17 @@ pub async fn renew_leases(
         .iter()
         .map(|(session, epoch)| (session.connection_id(), epoch.cast_signed()))
         .unzip();
-    let renewed = sqlx::query_scalar!(
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query_scalar!(
         r#"select id as "id!" from renew_leases($1, $2, $3, $4) id"#,
         worker.0,
         &connections,
         &epochs,
         interval(lease),
     )
-    .fetch_all(db)
-    .await?;
+    .fetch_all(&mut *connection);
+    let answer = timeout(CALL_DEADLINE.min(lease / 2), call).await;
+    let renewed = settle(connection, answer)?;
     Ok(renewed.into_iter().map(SessionKey::from_connection_id).collect())
 }
 
@@ -254,7 +272,7 @@ pub enum Release {
 /// # Errors
 /// As PostgreSQL says.
 pub async fn release(
-    db: impl PgExecutor<'_>,
+    db: &PgPool,
     worker: WorkerId,
     turn: &TurnInput,
     release: Release,
@@ -263,7 +281,8 @@ pub async fn release(
         Release::Failed { after } => (after, false),
         Release::HandedOver { after } => (after, true),
     };
-    sqlx::query_scalar!(
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query_scalar!(
         r#"select release_lease($1, $2, $3, $4, $5, $6) as "released!""#,
         worker.0,
         turn.session.connection_id(),
@@ -272,8 +291,9 @@ pub async fn release(
         interval(after),
         give_back,
     )
-    .fetch_one(db)
-    .await
+    .fetch_one(&mut *connection);
+    let answer = timeout(CALL_DEADLINE, call).await;
+    settle(connection, answer)
 }
 
 /// What `messages.status` says of a reply.
@@ -341,21 +361,23 @@ pub enum Committed {
 /// # Errors
 /// As PostgreSQL says; nothing was stored, or the connection broke and it is not known.
 pub async fn commit(
-    db: impl PgExecutor<'_>,
+    db: &PgPool,
     worker: WorkerId,
     lease: Duration,
     replies: &[NewReply],
 ) -> sqlx::Result<Vec<Committed>> {
     let batch = serde_json::to_value(replies).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let rows = sqlx::query!(
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query!(
         r#"select outcome as "outcome!", session_ttl, locked_at, turn as "turn?: Value"
         from commit_turns($1, $2, $3)"#,
         batch,
         worker.0,
         interval(lease),
     )
-    .fetch_all(db)
-    .await?;
+    .fetch_all(&mut *connection);
+    let answer = timeout(CALL_DEADLINE, call).await;
+    let rows = settle(connection, answer)?;
     rows.into_iter()
         .map(|row| {
             if row.outcome != "committed" {
@@ -363,7 +385,7 @@ pub async fn commit(
             }
             Ok(Committed::Stored {
                 lock: row.session_ttl.zip(row.locked_at),
-                next: row.turn.map(read_turn).transpose()?.map(Box::new),
+                next: row.turn.and_then(read_turn).map(Box::new),
             })
         })
         .collect()
@@ -373,20 +395,35 @@ pub async fn commit(
 ///
 /// # Errors
 /// As PostgreSQL says.
-pub async fn is_settled(db: impl PgExecutor<'_>, session: SessionKey, stream_seq: u64) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
+pub async fn is_settled(db: &PgPool, session: SessionKey, stream_seq: u64) -> sqlx::Result<bool> {
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query_scalar!(
         r#"select exists (
             select from messages
             where connection_id = $1 and stream_seq = $2 and direction = 'incoming' and status <> 'pending') as "settled!""#,
         session.connection_id(),
         stream_seq.cast_signed(),
     )
-    .fetch_one(db)
-    .await
+    .fetch_one(&mut *connection);
+    let answer = timeout(CALL_DEADLINE, call).await;
+    settle(connection, answer)
 }
 
-fn read_turn(turn: Value) -> sqlx::Result<TurnInput> {
-    serde_json::from_value(turn).map_err(|error| sqlx::Error::Decode(error.into()))
+/// One that cannot be read (a newer program may have written it) is left to its lease, and stops no other.
+fn read_turn(turn: Value) -> Option<TurnInput> {
+    serde_json::from_value(turn)
+        .inspect_err(|error| {
+            error!(
+                line = error.line(),
+                column = error.column(),
+                "❌ Error: a turn cannot be read"
+            )
+        })
+        .ok()
+}
+
+fn connection_ids(sessions: &[SessionKey]) -> Vec<Uuid> {
+    sessions.iter().map(|session| session.connection_id()).collect()
 }
 
 fn interval(duration: Duration) -> PgInterval {

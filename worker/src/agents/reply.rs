@@ -32,13 +32,13 @@ impl Reply {
         Ok(())
     }
 
-    /// Says one piece as it is.
+    /// Says one piece as it is, but for NUL, which PostgreSQL cannot store.
     ///
     /// # Errors
     /// `Cancelled` when the turn is over.
     pub async fn piece(&mut self, piece: &str) -> Result<(), AgentError> {
         self.pieces
-            .send(piece.to_owned())
+            .send(piece.replace('\0', ""))
             .await
             .map_err(|_| AgentError::Cancelled)
     }
