@@ -1,5 +1,6 @@
 //! PostgreSQL: the pool, the migrations, and one module a concern.
 
+pub mod commit;
 pub mod history;
 pub mod reply;
 pub mod session;

@@ -1,8 +1,8 @@
-//! Intake, lease and commit: the calls by which a worker gets its turns and stores their replies.
+//! Intake and lease: the calls by which a worker gets its turns.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::types::PgInterval;
@@ -296,101 +296,6 @@ pub async fn release(
     settle(connection, answer)
 }
 
-/// What `messages.status` says of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplyStatus {
-    /// Said to the end.
-    Complete,
-    /// Given up; the body is what was said until then.
-    Failed,
-}
-
-/// A reply with everything that its turn changes.
-#[derive(Clone, Debug, Serialize)]
-pub struct NewReply {
-    /// The session's key, as the id of its connection.
-    pub connection_id: Uuid,
-    /// The lease's epoch.
-    pub epoch: u64,
-    /// The reply's own id.
-    pub id: Uuid,
-    /// The request it is addressed to.
-    pub reply_to: RequestId,
-    /// All requests that it covers.
-    pub requests: Vec<RequestId>,
-    /// All that was sent.
-    pub body: String,
-    /// The first event's `seq`: 1, or where the text was begun anew.
-    pub first_seq: u64,
-    /// Where each event's text ends in `body`, in bytes.
-    pub piece_ends: Vec<usize>,
-    /// How it ended.
-    pub status: ReplyStatus,
-    /// Why it failed.
-    pub error: Option<String>,
-    /// The final event's own fields.
-    pub final_fields: Value,
-    /// The session's new state; `None` leaves it as it is.
-    pub state: Option<Value>,
-    /// The agent that the session is pinned to, with `state`.
-    pub active_agent: Option<String>,
-    /// What else to write: objects with `type` and `id`.
-    pub effects: Vec<Value>,
-    /// Whether the worker would run the session's next turn.
-    #[serde(rename = "continue")]
-    pub go_on: bool,
-}
-
-/// What became of a reply.
-#[derive(Clone, Debug)]
-pub enum Committed {
-    /// It is stored.
-    Stored {
-        /// Seconds until the session expires, and when that began; unknown after an ambiguous commit.
-        lock: Option<(i32, OffsetDateTime)>,
-        /// The next turn, for which the lease goes on; else it was given back.
-        next: Option<Box<TurnInput>>,
-    },
-    /// The session is another worker's by now; nothing was stored.
-    Lost,
-}
-
-/// Stores replies, each fenced by owner and epoch. May be repeated after an ambiguous failure.
-///
-/// # Errors
-/// As PostgreSQL says; nothing was stored, or the connection broke and it is not known.
-pub async fn commit(
-    db: &PgPool,
-    worker: WorkerId,
-    lease: Duration,
-    replies: &[NewReply],
-) -> sqlx::Result<Vec<Committed>> {
-    let batch = serde_json::to_value(replies).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let mut connection = db.acquire().await?;
-    let call = sqlx::query!(
-        r#"select outcome as "outcome!", session_ttl, locked_at, turn as "turn?: Value"
-        from commit_turns($1, $2, $3)"#,
-        batch,
-        worker.0,
-        interval(lease),
-    )
-    .fetch_all(&mut *connection);
-    let answer = timeout(CALL_DEADLINE, call).await;
-    let rows = settle(connection, answer)?;
-    rows.into_iter()
-        .map(|row| {
-            if row.outcome != "committed" {
-                return Ok(Committed::Lost);
-            }
-            Ok(Committed::Stored {
-                lock: row.session_ttl.zip(row.locked_at),
-                next: row.turn.and_then(read_turn).map(Box::new),
-            })
-        })
-        .collect()
-}
-
 /// Whether a message of this session at this place in the queue has been taken in and dealt with.
 ///
 /// # Errors
@@ -410,7 +315,7 @@ pub async fn is_settled(db: &PgPool, session: SessionKey, stream_seq: u64) -> sq
 }
 
 /// One that cannot be read (a newer program may have written it) is left to its lease, and stops no other.
-fn read_turn(turn: Value) -> Option<TurnInput> {
+pub(super) fn read_turn(turn: Value) -> Option<TurnInput> {
     serde_json::from_value(turn)
         .inspect_err(|error| {
             error!(
@@ -426,7 +331,7 @@ fn connection_ids(sessions: &[SessionKey]) -> Vec<Uuid> {
     sessions.iter().map(|session| session.connection_id()).collect()
 }
 
-fn interval(duration: Duration) -> PgInterval {
+pub(super) fn interval(duration: Duration) -> PgInterval {
     PgInterval {
         months: 0,
         days: 0,

@@ -1,0 +1,354 @@
+//! Intake, lease and commit against a real PostgreSQL, call by call.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::{Deployment, store};
+use serde_json::json;
+use shared::db;
+use shared::db::commit::{Committed, NewReply, ReplyStatus};
+use shared::db::turn::{Arrival, Intake, Release, TurnInput};
+use shared::envelope::Envelope;
+use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
+use time::OffsetDateTime;
+
+const LEASE: Duration = Duration::from_secs(10);
+const TTL: Duration = Duration::from_secs(3600);
+
+fn arrival(device: &str, content: &str, stream_seq: u64) -> Arrival {
+    Arrival {
+        envelope: Envelope {
+            request_id: RequestId::new(),
+            session: SessionKey::derive(Channel::Web, device, None),
+            channel: Channel::Web,
+            device: device.into(),
+            phone_number: format!("chat_{device}"),
+            verified: false,
+            content: content.into(),
+            media: Vec::new(),
+            received_at: OffsetDateTime::now_utc(),
+        },
+        stream_seq,
+    }
+}
+
+fn reply(turn: &TurnInput, body: &str) -> NewReply {
+    NewReply {
+        connection_id: turn.session.connection_id(),
+        epoch: turn.epoch,
+        id: turn.request.id.reply_id(),
+        reply_to: turn.request.id,
+        requests: vec![turn.request.id],
+        body: body.into(),
+        first_seq: 1,
+        piece_ends: vec![body.len()],
+        status: ReplyStatus::Complete,
+        error: None,
+        final_fields: json!({}),
+        state: Some(json!({"seen": body})),
+        active_agent: Some("moody".into()),
+        effects: vec![json!({"type": "consent", "id": turn.request.id, "text_version": "1", "given": true})],
+        go_on: true,
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let (one, two) = (WorkerId::new(), WorkerId::new());
+    let batch = [
+        arrival("a", "first", 1),
+        arrival("b", "other", 2),
+        arrival("a", "second", 3),
+    ];
+    let taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, &batch).await?;
+    assert!(taken.iter().all(|taken| taken.intake == Intake::Stored));
+    assert_eq!(
+        taken.iter().map(|taken| taken.user_created).collect::<Vec<_>>(),
+        [true, true, false]
+    );
+    let turns: Vec<_> = taken
+        .iter()
+        .map(|taken| taken.turn.as_ref().map(|turn| turn.request.body.clone()))
+        .collect();
+    assert_eq!(turns, [Some("first".into()), Some("other".into()), None]);
+
+    let again = db::turn::take_in(&deployment.db, two, &[], LEASE, TTL, &batch).await?;
+    assert!(
+        again
+            .iter()
+            .all(|taken| taken.intake == Intake::Known && taken.turn.is_none() && !taken.user_created)
+    );
+    assert!(
+        db::turn::claim_due(&deployment.db, two, &[], LEASE, 10, &[])
+            .await?
+            .is_empty(),
+        "both are leased"
+    );
+
+    // Once the first worker's leases are over, another may have them, under the next epoch.
+    sqlx::query("update conversation_states set lease_expires_at = now() - interval '1 s'")
+        .execute(&deployment.db)
+        .await?;
+    let due = db::turn::claim_due(&deployment.db, two, &[], LEASE, 10, &[]).await?;
+    assert_eq!(due.len(), 2);
+    assert!(
+        due.iter()
+            .all(|turn| turn.epoch == 2 && turn.request.attempts == 2)
+    );
+    let held: Vec<_> = due.iter().map(|turn| (turn.session, 1)).collect();
+    assert!(
+        db::turn::renew_leases(&deployment.db, one, LEASE, &held)
+            .await?
+            .is_empty()
+    );
+    let held: Vec<_> = due.iter().map(|turn| (turn.session, 2)).collect();
+    assert_eq!(
+        db::turn::renew_leases(&deployment.db, two, LEASE, &held)
+            .await?
+            .len(),
+        2
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_commit_is_fenced_by_owner_and_epoch_and_may_be_repeated() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let (one, two) = (WorkerId::new(), WorkerId::new());
+    let batch = [arrival("a", "first", 1), arrival("a", "second", 2)];
+    let mut taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, &batch).await?;
+    let first = taken.remove(0).turn.unwrap();
+    let commit = async |worker, reply: NewReply| {
+        anyhow::Ok(
+            db::commit::store(&deployment.db, worker, LEASE, &[reply])
+                .await?
+                .remove(0),
+        )
+    };
+
+    assert!(matches!(
+        commit(two, reply(&first, "not mine")).await?,
+        Committed::Lost
+    ));
+    let late = NewReply {
+        epoch: 7,
+        ..reply(&first, "another epoch")
+    };
+    assert!(matches!(commit(one, late).await?, Committed::Lost));
+    assert_eq!(
+        store::count(
+            &deployment.db,
+            "select count(*) from messages where direction = 'outgoing'"
+        )
+        .await,
+        0
+    );
+
+    let Committed::Stored {
+        next: Some(second),
+        lock,
+    } = commit(one, reply(&first, "one")).await?
+    else {
+        panic!("the second message waits")
+    };
+    assert_eq!(second.request.body, "second");
+    assert_eq!(second.state, json!({"seen": "one"}));
+    assert_eq!(
+        second
+            .history
+            .iter()
+            .map(|message| message.body.as_str())
+            .collect::<Vec<_>>(),
+        ["first", "one"]
+    );
+    assert!(second.user.consented);
+    assert_eq!(lock.unwrap().0, 3600);
+    // The answer was lost, and the commit is repeated.
+    assert!(matches!(
+        commit(one, reply(&first, "one")).await?,
+        Committed::Stored { next: Some(_), .. }
+    ));
+
+    let last = NewReply {
+        effects: Vec::new(),
+        ..reply(&second, "two")
+    };
+    assert!(matches!(
+        commit(one, last.clone()).await?,
+        Committed::Stored { next: None, .. }
+    ));
+    assert!(matches!(
+        commit(one, last).await?,
+        Committed::Stored { next: None, .. }
+    ));
+    assert_eq!(
+        store::count(
+            &deployment.db,
+            "select count(*) from messages where direction = 'outgoing'"
+        )
+        .await,
+        2
+    );
+    assert_eq!(
+        store::count(&deployment.db, "select count(*) from consents").await,
+        1
+    );
+    let idle = "select count(*) from conversation_states where lease_owner is null and pending = 0";
+    assert_eq!(store::count(&deployment.db, idle).await, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let worker = WorkerId::new();
+    let taken = db::turn::take_in(
+        &deployment.db,
+        worker,
+        &[],
+        LEASE,
+        TTL,
+        &[arrival("a", "hello", 1)],
+    )
+    .await?;
+    let turn = taken[0].turn.clone().unwrap();
+    let an_hour = Duration::from_secs(3600);
+    assert!(db::turn::release(&deployment.db, worker, &turn, Release::Failed { after: an_hour }).await?);
+    assert!(
+        !db::turn::release(&deployment.db, worker, &turn, Release::Failed { after: an_hour }).await?,
+        "only once"
+    );
+    assert!(
+        db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
+            .await?
+            .is_empty(),
+        "it waits"
+    );
+    sqlx::query("update conversation_states set run_at = now()")
+        .execute(&deployment.db)
+        .await?;
+    let turn = db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
+        .await?
+        .remove(0);
+    assert_eq!(turn.request.attempts, 2);
+    assert!(
+        db::turn::release(
+            &deployment.db,
+            worker,
+            &turn,
+            Release::HandedOver {
+                after: Duration::ZERO
+            }
+        )
+        .await?
+    );
+    let turn = db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
+        .await?
+        .remove(0);
+    assert_eq!(turn.request.attempts, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_taken_in_late_takes_its_place_in_the_order_of_arrival() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let worker = WorkerId::new();
+    for (content, stream_seq) in [("second", 2), ("third", 3), ("first", 1)] {
+        db::turn::take_in(
+            &deployment.db,
+            worker,
+            &[],
+            LEASE,
+            TTL,
+            &[arrival("a", content, stream_seq)],
+        )
+        .await?;
+    }
+    for order in ["number", "position"] {
+        let query = format!("select array_agg(body order by {order}) from messages");
+        let bodies: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+            .fetch_one(&deployment.db)
+            .await?;
+        assert_eq!(bodies, ["first", "second", "third"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_erased_is_not_taken_in_again() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let worker = WorkerId::new();
+    db::turn::take_in(
+        &deployment.db,
+        worker,
+        &[],
+        LEASE,
+        TTL,
+        &[arrival("a", "hello", 1)],
+    )
+    .await?;
+    sqlx::query("update conversation_states set erased_seq = 5")
+        .execute(&deployment.db)
+        .await?;
+    let taken = db::turn::take_in(
+        &deployment.db,
+        worker,
+        &[],
+        LEASE,
+        TTL,
+        &[arrival("a", "old", 5), arrival("a", "new", 6)],
+    )
+    .await?;
+    assert_eq!(
+        taken.iter().map(|taken| taken.intake).collect::<Vec<_>>(),
+        [Intake::Erased, Intake::Stored]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_intakes_and_commits_at_once_do_not_deadlock() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let mut tasks = tokio::task::JoinSet::new();
+    for round in 0..8_u64 {
+        let db = deployment.db.clone();
+        tasks.spawn(async move {
+            let worker = WorkerId::new();
+            let devices: Vec<u64> = if round % 2 == 0 {
+                (0..20).collect()
+            } else {
+                (0..20).rev().collect()
+            };
+            for step in 0..5 {
+                let batch: Vec<_> = devices
+                    .iter()
+                    .map(|device| arrival(&device.to_string(), "x", round * 1000 + step * 100 + device))
+                    .collect();
+                let taken = db::turn::take_in(&db, worker, &[], LEASE, TTL, &batch).await?;
+                let replies: Vec<_> = taken
+                    .iter()
+                    .filter_map(|taken| taken.turn.as_ref())
+                    .map(|turn| NewReply {
+                        go_on: false,
+                        effects: Vec::new(),
+                        ..reply(turn, "y")
+                    })
+                    .collect();
+                db::commit::store(&db, worker, LEASE, &replies).await?;
+            }
+            Ok::<_, sqlx::Error>(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    let wrong = "select count(*) from conversation_states s where pending <> (
+        select count(*) from messages m where m.connection_id = s.connection_id and m.status = 'pending')";
+    assert_eq!(
+        store::count(&deployment.db, wrong).await,
+        0,
+        "pending counts what is pending"
+    );
+    Ok(())
+}
