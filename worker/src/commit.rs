@@ -1,10 +1,8 @@
 //! Storing replies: commits of concurrent turns share a call, and are repeated until their outcome is known.
 
 use shared::batch::{Batcher, GivenUp};
-use shared::db::{
-    self,
-    turn::{Committed, NewReply},
-};
+use shared::db;
+use shared::db::commit::{Committed, NewReply};
 use shared::ids::WorkerId;
 use shared::retry::{self, BRIEFLY};
 use sqlx::PgPool;
@@ -65,7 +63,7 @@ impl Commits {
             async move {
                 let call = async |replies: &[NewReply]| {
                     let sent = Instant::now();
-                    let committed = db::turn::commit(&db, worker, length, replies).await?;
+                    let committed = db::commit::store(&db, worker, length, replies).await?;
                     Ok::<_, sqlx::Error>((committed, sent))
                 };
                 let all = retry::retry(BRIEFLY, &cancel, db::is_temporary, || call(&replies)).await;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::db::commit::{Committed, NewReply, ReplyStatus};
 use shared::db::reply;
-use shared::db::turn::{Committed, NewReply, Release, ReplyStatus, TurnInput};
+use shared::db::turn::{Release, TurnInput};
 use shared::event::{EventData, EventExtra};
 use shared::retry::Policy;
 use shared::topology::JOURNAL_AGE;
