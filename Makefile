@@ -1,13 +1,16 @@
 # The commands of this repository. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test services clean-data fmt lint sqlx sqlx-check
+.PHONY: help setup setup-browser run test chaos services clean-data fmt lint sqlx sqlx-check
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: PostgreSQL's programs, a NATS server, a C compiler (run and test do it, too)
 	@scripts/setup.sh
+
+setup-browser: ## The same, and what the browser tests need: Chromium, Node.js, a library (test does it, too)
+	@scripts/setup.sh --browser
 
 # A worker's answer is paced like someone typing; 0 would be as fast as it can.
 run: ## Start everything on this machine: http://localhost:8000/, Ctrl-C stops it and keeps the data
@@ -16,8 +19,12 @@ run: ## Start everything on this machine: http://localhost:8000/, Ctrl-C stops i
 	@cargo build --package local
 	@OFFLINE_TOKEN_DELAY_MS=$${OFFLINE_TOKEN_DELAY_MS:-15} exec cargo run --quiet --package local -- run
 
-test: setup ## Run all tests (ARGS="--package api" for some)
+test: setup-browser ## Run all tests (ARGS="--package api" for some)
 	@cargo test $(or $(ARGS),--workspace)
+
+chaos: setup ## Break everything at random, and check what must hold (SECONDS=60 SEED=1 ARGS="--cluster")
+	@cargo build --quiet --workspace --bins
+	@cargo run --quiet --package e2e --bin chaos -- --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 services: setup ## Start only PostgreSQL and NATS, and print their addresses
 	@exec cargo run --quiet --package local -- services

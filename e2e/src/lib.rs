@@ -3,8 +3,10 @@
 //! - [`deployment`]: a database and a prefix of its own, with as many api and worker processes as a test wants
 //! - [`process`]: one of those, to be stopped, killed and read
 //! - [`client`] and [`sse`]: a visitor
+//! - [`chaos`]: faults against a whole deployment, and the checker of what must hold all the same
 //! - [`store`]: what was stored and journalled, to be checked against what visitors saw
 
+pub mod chaos;
 pub mod client;
 pub mod deployment;
 pub mod process;

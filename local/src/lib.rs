@@ -24,6 +24,7 @@
 //!   [`remove`]: starting anew.
 //! - `guard`: ends the servers when this process is gone, however it went; `leftover`: ends what a guard left.
 //! - `instance`: one start a folder at a time, and where it runs.
+//! - [`NatsCluster`]: three NATS servers as one.
 //! - `postgres`, `nats`: how each is set up and started; `probe`: whether it answers; `tool`: where the programs
 //!   are; `user`: whom PostgreSQL runs as.
 
@@ -32,6 +33,7 @@ mod instance;
 mod leftover;
 mod logfile;
 mod nats;
+mod nats_cluster;
 mod options;
 mod poll;
 mod port;
@@ -45,6 +47,7 @@ mod tool;
 mod user;
 
 pub use guard::Guard;
+pub use nats_cluster::NatsCluster;
 pub use options::Options;
 pub use remove::remove;
 pub use server::Server;

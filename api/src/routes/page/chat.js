@@ -18,6 +18,9 @@ function bubble(direction, text, before) {
   return { element, content };
 }
 
+// Where one writes next, without opening a phone's keyboard for someone who taps.
+function toInput() { if (matchMedia("(pointer: fine)").matches) $("text").focus(); }
+
 function toEnd() { main.scrollTop = main.scrollHeight; }
 
 function setBusy(now, text) {
@@ -31,7 +34,11 @@ function choices(texts) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = text;
-    button.addEventListener("click", () => { if (!busy) send(text); });
+    button.addEventListener("click", () => {
+      if (busy) return;
+      send(text);
+      toInput();
+    });
     return button;
   }));
 }
@@ -83,16 +90,19 @@ class Reply {
     toEnd();
   }
   // The connection broke, the reply did not: go on after the last event.
-  resume() {
+  resume(tries = 0) {
     const source = new EventSource("/chat/stream?last_event_id=" + encodeURIComponent(this.lastId));
     setBusy(true);
     source.onmessage = (message) => {
+      tries = 0;
       this.take(message.lastEventId, message.data);
       if (this.done) source.close();
     };
     source.onerror = () => {
       if (this.done || source.readyState !== EventSource.CLOSED) return;
-      wrong("The connection was lost.", "Go on", () => this.resume());
+      // An answer that is no stream, such as a 503 of an api that has just started: EventSource gives up, we do not yet.
+      if (tries < 5) setTimeout(() => this.resume(tries + 1), 500 * 2 ** tries);
+      else wrong("The connection was lost.", "Go on", () => this.resume());
     };
   }
 }
@@ -165,6 +175,7 @@ $("form").addEventListener("submit", (event) => {
   $("text").value = "";
   grow();
   send(text);
+  $("text").focus();
 });
 
 $("text").addEventListener("keydown", (event) => {
@@ -212,8 +223,21 @@ async function start() {
     const reply = new Reply(last.content);
     reply.lastId = last.id + ":0";
     reply.resume();
+  } else if (last && last.reply_to) {
+    // The final event has the answers to choose from, which are not part of the text.
+    const source = new EventSource("/chat/stream?last_event_id=" + encodeURIComponent(last.reply_to + ":0"));
+    source.onerror = () => source.close();
+    source.onmessage = (message) => {
+      const event = JSON.parse(message.data);
+      if (!event.is_final) return;
+      source.close();
+      if (!busy) choices(event.quick_replies || []);
+      toEnd();
+    };
   } else if (!messages.length) {
     choices(["I would like to book a consultation", "Which treatments do you offer?", "When are you open?"]);
   }
 }
+document.querySelector(".mark").textContent = assistant.charAt(0);
+toInput();
 start();
