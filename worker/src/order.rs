@@ -17,11 +17,16 @@ pub const ORDER_WAIT: Duration = Duration::from_millis(50);
 /// Whether nothing older of the session is still to be taken in or to be answered first.
 ///
 /// A message leaves the queue only after its row is committed. So once the queue holds nothing older, nothing older can
-/// appear. The question goes to the stream's leader: a replica that lags would not know of the older one.
+/// appear; but it may have been taken in since our turn was begun, so PostgreSQL is asked after the queue. The question goes to the stream's leader: a replica that lags would not know of the older one.
 ///
 /// # Errors
 /// NATS or PostgreSQL did not answer.
 pub async fn is_oldest(nats: &Nats, db: &PgPool, turn: &TurnInput) -> anyhow::Result<bool> {
+    Ok(is_oldest_in_queue(nats, db, turn).await?
+        && !db::turn::has_older(db, turn.session, turn.request.stream_seq).await?)
+}
+
+async fn is_oldest_in_queue(nats: &Nats, db: &PgPool, turn: &TurnInput) -> anyhow::Result<bool> {
     let stream = nats
         .jetstream
         .get_stream_no_info(nats.subjects.chat_stream())

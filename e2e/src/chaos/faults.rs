@@ -176,14 +176,12 @@ pub fn schedule(seed: u64, targets: Targets) -> impl Iterator<Item = Fault> {
             _ => targets.apis,
         };
         let milliseconds = match kind {
-            // Half of them outlive the lease.
-            Kind::PauseWorker | Kind::Stall(Link::WorkerPostgres) => {
-                if rng.random() {
-                    200..1_500
-                } else {
-                    2_500..4_500
-                }
-            }
+            // A third ends while a successor is in the middle of the reply: then a late commit has something to break.
+            Kind::PauseWorker | Kind::Stall(Link::WorkerPostgres) => match rng.random_range(0..3) {
+                0 => 200..1_500,
+                1 => 1_600..2_800,
+                _ => 2_800..4_500,
+            },
             Kind::Stall(_) => 200..4_000,
             Kind::KillWorker | Kind::KillApi | Kind::Break(_) => 0..1_500,
             Kind::StopWorker | Kind::StopApi => 0..500,

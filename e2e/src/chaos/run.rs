@@ -69,7 +69,7 @@ pub async fn run(options: &Options) -> Result<Summary> {
         workers: 3,
         cluster: options.cluster,
         worker_env: vec![
-            ("OFFLINE_TOKEN_DELAY_MS", "10".into()),
+            ("OFFLINE_TOKEN_DELAY_MS", "15".into()),
             ("TOKEN_INTERVAL", "0s".into()),
             ("LEASE_LENGTH", format!("{}ms", LEASE.as_millis())),
         ],

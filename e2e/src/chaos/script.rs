@@ -31,12 +31,12 @@ pub struct Script {
     pub consultations: i64,
 }
 
-/// A conversation of the lane `lane`, the `number`th there: one in three is hasty.
+/// A conversation of the lane `lane`, the `number`th there: one in two is hasty.
 pub fn write(rng: &mut StdRng) -> Script {
     let mut one_of = |letters: &[u8]| char::from(letters[rng.random_range(0..letters.len())]);
     let syllables = (0..SYLLABLES).flat_map(|_| [one_of(b"aeiou"), one_of(b"bdfgklmnprstvz")]);
     let token = format!("{TOKEN}{}", syllables.collect::<String>());
-    if rng.random_ratio(1, 3) {
+    if rng.random_ratio(1, 2) {
         let lines = [
             format!("Hello, my name is Jane {token}"),
             "What are your opening hours?".to_owned(),

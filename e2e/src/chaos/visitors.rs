@@ -81,8 +81,8 @@ impl Lanes {
     async fn hastily(&self, rng: &mut StdRng, visitor: &Visitor, script: &Script) -> Vec<Heard> {
         let mut start = Duration::ZERO;
         let said = script.lines.iter().enumerate().map(|(number, line)| {
-            // The pace of someone who types, and does not wait.
-            start += Duration::from_millis(rng.random_range(0..600));
+            // Close enough for one worker to be stuck with a message while another has the next.
+            start += Duration::from_millis(rng.random_range(0..150));
             let (seed, start) = (rng.random(), start);
             async move {
                 tokio::select! {

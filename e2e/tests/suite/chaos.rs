@@ -11,7 +11,7 @@ use e2e::process::programs;
 const SEED: u64 = 1;
 
 /// Enough for each kind of fault to come once.
-const LENGTH: Duration = Duration::from_secs(30);
+const LENGTH: Duration = Duration::from_secs(25);
 
 /// What can be chosen without a new build.
 #[derive(Parser)]

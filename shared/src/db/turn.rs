@@ -296,6 +296,23 @@ pub async fn release(
     settle(connection, answer)
 }
 
+/// Whether a message of this session waits that came before this place in the queue.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn has_older(db: &PgPool, session: SessionKey, stream_seq: u64) -> sqlx::Result<bool> {
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query_scalar!(
+        r#"select exists (
+            select from messages where connection_id = $1 and stream_seq < $2 and status = 'pending') as "older!""#,
+        session.connection_id(),
+        stream_seq.cast_signed(),
+    )
+    .fetch_one(&mut *connection);
+    let answer = timeout(CALL_DEADLINE, call).await;
+    settle(connection, answer)
+}
+
 /// Whether a message of this session at this place in the queue has been taken in and dealt with.
 ///
 /// # Errors
