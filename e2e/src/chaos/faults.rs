@@ -188,7 +188,7 @@ pub fn schedule(seed: u64, targets: Targets) -> impl Iterator<Item = Fault> {
             _ => 0..2_000,
         };
         let length = Duration::from_millis(rng.random_range(milliseconds));
-        let (target, loses) = (rng.random_range(0..among), rng.random());
+        let (target, loses) = (rng.random_range(0..among), rng.random_ratio(1, 4));
         let loses = loses && matches!(kind, Kind::Stall(_));
         Some(Fault {
             at,

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
+use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(10);
+
+/// So soon after its start a process may not know yet what to do on SIGTERM, and has nothing to hand over either.
+const UNPREPARED: Duration = Duration::from_secs(2);
 
 /// What stands in a seat's settings for the process that takes it.
 pub const PROCESS: &str = "{process}";
@@ -48,6 +52,8 @@ struct Taken {
     child: Option<Child>,
     /// Processes so far.
     starts: u32,
+    /// When the last of them was started.
+    since: Option<Instant>,
 }
 
 /// A seat that nobody else changes for now.
@@ -144,6 +150,7 @@ impl Held<'_> {
                 .spawn()
                 .with_context(|| self.seat.program.display().to_string())?,
         );
+        self.taken.since = Some(Instant::now());
         let Some(front) = &self.seat.front else {
             return Ok(());
         };
@@ -230,6 +237,7 @@ impl Held<'_> {
     pub async fn terminate(&mut self) -> Result<()> {
         self.signal(Signal::TERM)?;
         let process = self.process();
+        let unprepared = self.taken.since.is_some_and(|since| since.elapsed() < UNPREPARED);
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(child) = &mut self.taken.child
@@ -237,21 +245,15 @@ impl Held<'_> {
             {
                 self.seat.guard.forget(child.id());
                 self.taken.child = None;
-                return ended_well(&process, status);
+                let well = status.success() || unprepared && status.signal().is_some();
+                ensure!(well, "{process} was asked to end and ended with {status}");
+                return Ok(());
             }
             tokio::time::sleep(EVERY).await;
         }
         self.kill()?;
         bail!("{process} did not end within {PATIENCE:?} after SIGTERM")
     }
-}
-
-fn ended_well(process: &str, status: ExitStatus) -> Result<()> {
-    ensure!(
-        status.success(),
-        "{process} was asked to end and ended with {status}"
-    );
-    Ok(())
 }
 
 impl Drop for Seat {

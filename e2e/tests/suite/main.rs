@@ -2,7 +2,6 @@
 
 mod bad_input;
 mod browser;
-mod chaos;
 mod compose;
 mod conversation;
 mod crash;
