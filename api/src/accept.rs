@@ -86,6 +86,8 @@ pub async fn accept(
         content: message.content,
         media: message.media,
         received_at: OffsetDateTime::now_utc(),
+        if_busy: message.if_busy,
+        answered: None,
     };
     // A task of its own: dropped halfway, it would leave a message behind whose place is given back.
     let accepted =

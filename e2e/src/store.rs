@@ -117,12 +117,12 @@ pub fn assert_one_at_a_time(journal: &[(RequestId, TokenEvent)]) {
 
 /// Where two turns of a session overlapped: the journal must hold the text of its requests one after the other, and the
 /// epoch of a session never falls. (A final event comes after the commit, when the next turn may have begun. What a worker
-/// said after it had lost its lease counts only where readers take it.)
+/// said after it had lost its lease counts only where readers take it. Epoch 0 is no worker's turn.)
 pub fn overlaps(journal: &[(RequestId, TokenEvent)]) -> Vec<String> {
     let mut cursors = HashMap::new();
     let taken = journal.iter().filter(|(request, event)| {
         let cursor = cursors.entry(*request).or_insert_with(|| Cursor::after(0));
-        cursor.take(event) == Verdict::Take && !event.is_final
+        cursor.take(event) == Verdict::Take && !event.is_final && event.epoch > 0
     });
     let taken: Vec<_> = taken.collect();
     let (mut over, mut found) = (HashSet::new(), Vec::new());

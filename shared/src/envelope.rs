@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::event::EventExtra;
 use crate::ids::{Channel, RequestId, SessionKey, user_id};
 use crate::media::Media;
 
@@ -32,6 +33,45 @@ pub struct Envelope {
     /// When the api accepted it.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
+    /// What it wants of a reply that runs.
+    #[serde(default)]
+    pub if_busy: IfBusy,
+    /// The reply that it was given while PostgreSQL was away; the message itself has been on the queue before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Answered>,
+}
+
+/// What a message wants where a reply of its session still runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfBusy {
+    /// To wait for it.
+    #[default]
+    Queue,
+    /// To stop it, and everything else that waits before.
+    Interrupt,
+    /// Not to be accepted. The api sees to that, so that this is never on the queue.
+    Reject,
+}
+
+/// A reply that was given without the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The message's own place in the queue.
+    pub stream_seq: u64,
+    /// `messages.id` of the reply.
+    pub id: Uuid,
+    /// All that was sent.
+    pub body: String,
+    /// The first event's `seq`.
+    pub first_seq: u64,
+    /// Where each event's text ends in `body`, in bytes.
+    pub piece_ends: Vec<usize>,
+    /// The final event's own fields.
+    pub final_fields: EventExtra,
+    /// When it was finished.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
 }
 
 impl Envelope {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::ids::RequestId;
 
-/// The header that places an event: `<epoch>:<seq>`, then `:final` or `:reset` where it is one.
+/// The header that places an event: `<epoch>:<seq>`, then `:final` and `:reset` where it is one.
 ///
 /// It stands beside the payload, so that the payload is the `data` line of the stream, to the byte.
 pub const EVENT_HEADER: &str = "Frontdesk-Event";
@@ -52,6 +52,9 @@ pub struct EventExtra {
     /// Why there is no (whole) reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<EventError>,
+    /// The answer was given without the database: it knows nothing of what was said before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub degraded: bool,
     /// `messages.id` of the stored reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<Uuid>,
@@ -67,6 +70,14 @@ pub struct EventError {
 }
 
 impl EventError {
+    /// The error of a request whose conversation was erased before it was answered.
+    pub fn erased() -> Self {
+        Self {
+            code: "erased".into(),
+            message: "This conversation has been erased.".into(),
+        }
+    }
+
     /// The error of a request that was given up.
     pub fn failed(code: &str) -> Self {
         Self {
@@ -134,12 +145,9 @@ impl TokenEvent {
 
     /// The value of [`EVENT_HEADER`].
     pub fn header(&self) -> String {
-        let mark = match (self.is_final, self.reset) {
-            (true, _) => ":final",
-            (_, true) => ":reset",
-            _ => "",
-        };
-        format!("{}:{}{mark}", self.epoch, self.seq)
+        let last = if self.is_final { ":final" } else { "" };
+        let reset = if self.reset { ":reset" } else { "" };
+        format!("{}:{}{last}{reset}", self.epoch, self.seq)
     }
 
     /// Reads a message of the journal; `None` where it is not one of ours.
@@ -147,12 +155,12 @@ impl TokenEvent {
         let mut parts = headers?.get(EVENT_HEADER)?.as_str().split(':');
         let epoch = parts.next()?.parse().ok()?;
         let seq = parts.next()?.parse().ok()?;
-        let mark = parts.next();
+        let marks: Vec<_> = parts.collect();
         Some(Self {
             epoch,
             seq,
-            is_final: mark == Some("final"),
-            reset: mark == Some("reset"),
+            is_final: marks.contains(&"final"),
+            reset: marks.contains(&"reset"),
             payload,
         })
     }
@@ -286,7 +294,9 @@ mod tests {
 
     #[test]
     fn an_event_survives_its_headers() {
-        for event in [event(3, 7, false), event(2, 2_000_000, true)] {
+        let mut erased = event(2, 2_000_000, true);
+        erased.is_final = true;
+        for event in [event(3, 7, false), event(2, 2_000_000, true), erased] {
             let mut headers = HeaderMap::new();
             headers.insert(EVENT_HEADER, event.header());
             assert_eq!(

@@ -93,6 +93,11 @@ impl Subjects {
         format!("{}.control.{session}", self.prefix)
     }
 
+    /// Hints of every session.
+    pub fn all_control(&self) -> String {
+        format!("{}.control.*", self.prefix)
+    }
+
     /// A worker's sign of life.
     pub fn worker(&self, worker: WorkerId) -> String {
         format!("{}.worker.{worker}", self.prefix)

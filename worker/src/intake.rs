@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{AckKind, Message};
+use bytes::Bytes;
 use shared::batch::Batcher;
 use shared::db;
 use shared::db::turn::{Arrival, Intake, TakenIn};
-use shared::envelope::Envelope;
+use shared::envelope::{Envelope, IfBusy};
 use shared::event::{EVENT_HEADER, EventData, EventError, EventExtra, TokenEvent};
 use shared::ids::{RequestId, SessionKey, WorkerId};
 use shared::retry::{self, BRIEFLY};
@@ -104,6 +106,7 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
     };
     let request = arrival.envelope.request_id;
     let session = arrival.envelope.session;
+    let interrupts = arrival.envelope.if_busy == IfBusy::Interrupt;
     match intakes.submit(arrival).await {
         Ok(Ok((taken, sent))) => {
             if taken.user_created {
@@ -112,10 +115,25 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
             if taken.intake == Intake::Known {
                 info!(%session, %request, "message came again");
             }
-            if let Some(turn) = taken.turn {
-                worker.run_session(turn, sent, slot);
+            match taken.turn {
+                Some(turn) => worker.run_session(turn, sent, slot),
+                None => drop(slot),
             }
             answer(&message, AckKind::Ack).await;
+            if interrupts && taken.ahead > 0 {
+                // Where that is lost, the heartbeat finds it.
+                let _ = worker
+                    .nats
+                    .client
+                    .publish(worker.nats.subjects.control(session), Bytes::new())
+                    .await;
+            }
+            if taken.intake == Intake::Stored && taken.ahead > 0 {
+                tell(&worker, session, request, &queued(taken.ahead)).await;
+            }
+            if taken.intake == Intake::Erased {
+                tell(&worker, session, request, &ended(EventError::erased())).await;
+            }
         }
         Ok(Err(Refused::ForNow(code))) => {
             warn!(%session, code, "❌ Error: a message waits for PostgreSQL");
@@ -123,7 +141,13 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
         }
         Ok(Err(Refused::ForGood(code))) => {
             warn!(%session, %request, code, "❌ Error: a message cannot be stored");
-            tell_failed(&worker, session, request).await;
+            tell(
+                &worker,
+                session,
+                request,
+                &ended(EventError::failed(NOT_STORABLE)),
+            )
+            .await;
             bury(&worker, &message, NOT_STORABLE, Some(session)).await;
         }
         Err(_) => answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await,
@@ -147,16 +171,30 @@ fn read(worker: &Worker, message: &Message) -> Result<Arrival, &'static str> {
     Ok(Arrival { envelope, stream_seq })
 }
 
-/// Ends the stream of a message that PostgreSQL refuses. No worker has it, so the epoch is below all of theirs.
-async fn tell_failed(worker: &Worker, session: SessionKey, request: RequestId) {
+/// The event that tells a message its place.
+fn queued(ahead: u32) -> EventData {
+    let mut event = EventData::text(String::new(), OffsetDateTime::now_utc());
+    event.extra.status = Some("queued".into());
+    event.extra.ahead = Some(ahead);
+    event
+}
+
+/// The final event of a message that gets no reply.
+fn ended(error: EventError) -> EventData {
     let extra = EventExtra {
-        error: Some(EventError::failed(NOT_STORABLE)),
+        error: Some(error),
         ..EventExtra::default()
     };
-    let last = TokenEvent::new(0, 1, &EventData::last(extra, OffsetDateTime::now_utc()));
+    EventData::last(extra, OffsetDateTime::now_utc())
+}
+
+/// The first event of a message that no worker runs yet, so its epoch is below all of theirs. Where somebody has begun, it is
+/// refused, and not needed.
+async fn tell(worker: &Worker, session: SessionKey, request: RequestId, data: &EventData) {
+    let event = TokenEvent::new(0, 1, data);
     let event = PublishMessage::build()
-        .payload(last.payload.clone())
-        .header(EVENT_HEADER, last.header())
+        .payload(event.payload.clone())
+        .header(EVENT_HEADER, event.header())
         .expected_last_subject_sequence(0);
     let told = async {
         worker
@@ -166,8 +204,10 @@ async fn tell_failed(worker: &Worker, session: SessionKey, request: RequestId) {
             .await?
             .await
     };
-    if let Err(error) = told.await {
-        warn!(%session, %request, %error, "a final event was not confirmed");
+    match told.await {
+        Ok(_) => {}
+        Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {}
+        Err(error) => warn!(%session, %request, kind = %error.kind(), "an event was not confirmed"),
     }
 }
 

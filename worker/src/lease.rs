@@ -7,9 +7,9 @@ use std::time::Duration;
 use shared::db;
 use shared::ids::{SessionKey, WorkerId};
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 /// All leases of one worker.
@@ -17,12 +17,15 @@ use tracing::warn;
 pub struct Leases {
     length: Duration,
     held: Arc<Mutex<HashMap<SessionKey, Held>>>,
+    hurry: Arc<Notify>,
 }
 
 struct Held {
     epoch: u64,
     until: watch::Sender<Instant>,
+    stopped_up_to: watch::Sender<u64>,
     lost: CancellationToken,
+    ended: CancellationToken,
 }
 
 /// The right to run one session. Dropping it stops its renewal; giving the session back is the commit's work.
@@ -34,7 +37,9 @@ pub struct Lease {
     /// Cancelled when the session is known to be another worker's.
     pub lost: CancellationToken,
     until: watch::Receiver<Instant>,
+    stopped_up_to: watch::Receiver<u64>,
     leases: Leases,
+    _ended: DropGuard,
 }
 
 /// The session is another worker's by now.
@@ -48,6 +53,7 @@ impl Leases {
         Self {
             length,
             held: Arc::default(),
+            hurry: Arc::default(),
         }
     }
 
@@ -59,11 +65,14 @@ impl Leases {
     /// Notes a lease that PostgreSQL granted to a call sent at `sent`.
     pub fn hold(&self, session: SessionKey, epoch: u64, sent: Instant) -> Lease {
         let (until, valid) = watch::channel(self.valid_until(sent));
-        let lost = CancellationToken::new();
+        let (lost, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (stop, stopped_up_to) = watch::channel(0);
         let held = Held {
             epoch,
             until,
+            stopped_up_to: stop,
             lost: lost.clone(),
+            ended: ended.clone(),
         };
         if let Some(before) = self.lock().insert(session, held) {
             before.lost.cancel();
@@ -73,13 +82,23 @@ impl Leases {
             epoch,
             lost,
             until: valid,
+            stopped_up_to,
             leases: self.clone(),
+            _ended: ended.drop_guard(),
         }
     }
 
     /// The sessions that run here.
     pub fn sessions(&self) -> Vec<SessionKey> {
         self.lock().keys().copied().collect()
+    }
+
+    /// Has the leases renewed now, which tells whether they are still ours, and what was asked to stop. Returns what is cancelled
+    /// when the session no longer runs here under its present lease; `None` where it does not run here.
+    pub fn look_at(&self, session: SessionKey) -> Option<CancellationToken> {
+        let ended = self.lock().get(&session)?.ended.clone();
+        self.hurry.notify_one();
+        Some(ended)
     }
 
     /// Renews all leases until `cancel`.
@@ -89,8 +108,10 @@ impl Leases {
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
-                _ = ticks.tick() => self.renew(&db, worker).await,
+                _ = ticks.tick() => {}
+                () = self.hurry.notified() => {}
             }
+            self.renew(&db, worker).await;
         }
     }
 
@@ -104,8 +125,8 @@ impl Leases {
             return;
         }
         let sent = Instant::now();
-        let renewed = match db::turn::renew_leases(db, worker, self.length, &held).await {
-            Ok(renewed) => renewed,
+        let renewed: HashMap<_, _> = match db::turn::renew_leases(db, worker, self.length, &held).await {
+            Ok(renewed) => renewed.into_iter().collect(),
             Err(error) => return warn!(code = db::code(&error), "leases could not be renewed"),
         };
         let leases = self.lock();
@@ -114,10 +135,12 @@ impl Leases {
             let Some(held) = leases.get(&session).filter(|held| held.epoch == epoch) else {
                 continue;
             };
-            if renewed.contains(&session) {
-                held.until.send_replace(self.valid_until(sent));
-            } else {
-                held.lost.cancel();
+            match renewed.get(&session) {
+                Some(stopped_up_to) => {
+                    held.until.send_replace(self.valid_until(sent));
+                    held.stopped_up_to.send_replace(*stopped_up_to);
+                }
+                None => held.lost.cancel(),
             }
         }
     }
@@ -148,6 +171,19 @@ impl Lease {
         tokio::select! {
             () = self.lost.cancelled() => Err(Lost),
             renewed = until.wait_for(|until| Instant::now() < *until) => renewed.map(|_| ()).map_err(|_| Lost),
+        }
+    }
+
+    /// Waits until the message at this place in the queue is known to have been asked to stop.
+    pub async fn stopped_at(&self, stream_seq: u64) {
+        let mut stopped_up_to = self.stopped_up_to.clone();
+        if stopped_up_to
+            .wait_for(|up_to| *up_to >= stream_seq)
+            .await
+            .is_err()
+        {
+            // The lease is lost, or held anew: that is for others to tell.
+            std::future::pending().await
         }
     }
 

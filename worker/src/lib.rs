@@ -2,13 +2,15 @@
 //!
 //! - [`consumer`] and [`intake`] get the work, [`worker`] runs it session by session, [`turn`] answers one request
 //! - [`order`], [`speak`], [`journal`], [`takeover`] and [`commit`] are the steps of a turn
-//! - [`lease`] keeps the sessions, [`janitor`] ends them, [`sign_of_life`] tells that the worker lives
+//! - [`lease`] keeps the sessions, [`control`] hears that one was stopped, [`janitor`] ends them, [`sign_of_life`] tells that the
+//!   worker lives
 //! - [`agents`] is who answers
 
 pub mod agents;
 pub mod commit;
 pub mod config;
 pub mod consumer;
+pub mod control;
 pub mod erased;
 pub mod intake;
 pub mod janitor;
@@ -148,7 +150,13 @@ async fn work(
         config.session_ttl,
         lifecycle.hard.clone(),
     );
-    tokio::spawn(leases.keep(db.clone(), id, ended.clone()));
+    tokio::spawn(leases.clone().keep(db.clone(), id, ended.clone()));
+    match nats.client.subscribe(nats.subjects.all_control()).await {
+        Ok(hints) => {
+            tokio::spawn(control::follow(nats.clone(), leases, hints, ended.clone()));
+        }
+        Err(error) => warn!(%error, "hints cannot be heard"),
+    }
     // Before the first session is taken, so that whoever asks finds somebody.
     match nats.client.subscribe(nats.subjects.worker(id)).await {
         Ok(questions) => {

@@ -31,6 +31,18 @@ pub enum Spoken {
         /// A stable code in snake case.
         code: &'static str,
     },
+    /// The visitor wanted no more; what it said until then has been sent.
+    Stopped,
+}
+
+/// What ends a run before the agent does.
+pub struct Ends<'a, Stop> {
+    /// Comes when the visitor wants no more.
+    pub stop: Stop,
+    /// The lease is lost.
+    pub lost: &'a CancellationToken,
+    /// The worker ends.
+    pub hard: &'a CancellationToken,
 }
 
 /// Why a run did not end.
@@ -65,9 +77,9 @@ pub async fn speak(
     pace: Pace,
     sent: &mut Sent,
     writer: &mut Writer<'_>,
-    lost: &CancellationToken,
-    hard: &CancellationToken,
+    ends: Ends<'_, impl Future<Output = ()>>,
 ) -> Result<Spoken, Interrupted> {
+    let mut stop = std::pin::pin!(ends.stop);
     let mut continuation = Continuation::of(&sent.text);
     let (pieces, mut said) = mpsc::channel(AHEAD);
     let mut reply = Reply::new(pieces, pace.token_delay);
@@ -79,8 +91,9 @@ pub async fn speak(
     let result = loop {
         tokio::select! {
             biased;
-            () = lost.cancelled() => return Err(WriteError::from(Lost).into()),
-            () = hard.cancelled() => return Err(Interrupted::HandOver),
+            () = ends.lost.cancelled() => return Err(WriteError::from(Lost).into()),
+            () = &mut stop => return Ok(Spoken::Stopped),
+            () = ends.hard.cancelled() => return Err(Interrupted::HandOver),
             Some(piece) = said.recv() => {
                 waiting.push_str(&continuation.next(&piece));
                 if pace.token_interval.is_zero() {

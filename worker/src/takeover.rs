@@ -1,6 +1,6 @@
 //! Going on where someone else stopped: what the journal holds of a reply, and how an agent continues it.
 
-use shared::event::{Cursor, RESET_STRIDE, Verdict};
+use shared::event::{Cursor, EventExtra, RESET_STRIDE, Verdict};
 use shared::ids::{RequestId, SessionKey};
 use shared::journal::{self, ReadError, Stored};
 use shared::nats::Nats;
@@ -19,6 +19,10 @@ pub struct Sent {
     pub first_seq: u64,
     /// The stream sequence of the journal's last message of this reply, 0 where there is none.
     pub last_stream_seq: u64,
+    /// A worker has written: it has to be kept from going on.
+    pub is_anothers: bool,
+    /// The reply is whole: the final event's own fields.
+    pub finished: Option<EventExtra>,
     /// The journal has lost the beginning, so that nobody can go on: the next event tells readers to clear what they have.
     pub begins_anew: bool,
 }
@@ -30,6 +34,8 @@ impl Default for Sent {
             piece_ends: Vec::new(),
             first_seq: 1,
             last_stream_seq: 0,
+            is_anothers: false,
+            finished: None,
             begins_anew: false,
         }
     }
@@ -58,18 +64,25 @@ impl Sent {
         let mut cursor = Cursor::after(0);
         for Stored { stream_seq, event } in journal {
             sent.last_stream_seq = *stream_seq;
-            if cursor.take(event) == Verdict::Take {
+            sent.is_anothers |= event.epoch > 0;
+            if sent.finished.is_none() && cursor.take(event) == Verdict::Take {
                 if event.reset {
                     sent = Self {
                         first_seq: event.seq,
                         last_stream_seq: *stream_seq,
+                        is_anothers: true,
                         ..Self::default()
                     };
                 }
-                sent.push(&event.data().map(|data| data.content).unwrap_or_default());
+                let data = event.data().ok();
+                if event.is_final {
+                    sent.finished = Some(data.map(|data| data.extra).unwrap_or_default());
+                } else {
+                    sent.push(data.as_ref().map_or("", |data| &data.content));
+                }
             }
         }
-        if sent.piece_ends.is_empty() && (!journal.is_empty() || forgotten) {
+        if sent.piece_ends.is_empty() && sent.finished.is_none() && (!journal.is_empty() || forgotten) {
             sent.begins_anew = true;
             sent.first_seq = epoch.saturating_mul(RESET_STRIDE);
         }

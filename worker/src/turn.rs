@@ -18,7 +18,7 @@ use crate::commit::StoreError;
 use crate::journal::{WriteError, Writer};
 use crate::lease::Lease;
 use crate::order;
-use crate::speak::{Interrupted, Spoken, speak};
+use crate::speak::{Ends, Interrupted, Spoken, speak};
 use crate::takeover::Sent;
 use crate::worker::Worker;
 
@@ -37,6 +37,9 @@ const FINISH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Until the next turn of a request whose last one could not ask NATS.
 const NATS_WAIT: Duration = Duration::from_millis(500);
+
+/// A message that has waited for so long may have been told, by a worker or by the api, before its first turn.
+const MAY_BE_TOLD: Duration = Duration::from_secs(1);
 
 /// How often a turn reads the journal anew because somebody else had written to it.
 const MAX_CONTESTS: usize = 5;
@@ -67,14 +70,17 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
             return After::GiveBack(Release::HandedOver { after: NATS_WAIT });
         }
     }
-    let request = input.request.id;
-    let forgotten = OffsetDateTime::now_utc() - input.request.received_at > JOURNAL_AGE;
+    let request = &input.request;
+    let waited = OffsetDateTime::now_utc() - request.received_at;
+    let forgotten = waited > JOURNAL_AGE || request.retries > 0;
+    // Nobody can have written before a first turn, and expecting an empty journal says the same. One that had to wait may have
+    // been told so.
+    let untold = request.turns <= 1 && request.ahead == 0 && request.retries == 0 && waited < MAY_BE_TOLD;
     for contest in 0..MAX_CONTESTS {
-        // Nobody can have written before a first attempt, and expecting an empty journal says the same.
-        let sent = if input.request.attempts <= 1 && contest == 0 {
+        let sent = if untold && contest == 0 {
             Sent::default()
         } else {
-            match Sent::read(&worker.nats, lease.session, request, lease.epoch, forgotten).await {
+            match Sent::read(&worker.nats, lease.session, request.id, lease.epoch, forgotten).await {
                 Ok(sent) => sent,
                 Err(error) => {
                     warn!(session = %lease.session, %error, "❌ Error: the journal could not be read");
@@ -112,7 +118,7 @@ async fn answer(
         sent.next_seq(),
         sent.last_stream_seq,
     );
-    if sent.last_stream_seq > 0 || sent.begins_anew {
+    if sent.is_anothers || sent.begins_anew {
         // Takes the place after what was sent, so that whoever wrote before cannot go on.
         let mut data = EventData::text(String::new(), OffsetDateTime::now_utc());
         data.extra.reset = sent.begins_anew;
@@ -121,24 +127,31 @@ async fn answer(
         writer.confirm_first().await?;
         info!(session = %lease.session, request = %input.request.id, epoch = lease.epoch, "reply taken over");
     }
-    let spoken = if input.request.attempts > MAX_ATTEMPTS {
+    let spoken = if let Some(extra) = sent.finished.take() {
+        // Somebody has answered it whole, and could not store it.
+        let (reply, _) = new_reply(lease, input, sent, extra, |_| {});
+        return store(worker, lease, &mut writer, reply, Last::Said)
+            .await
+            .map_err(|_| Interrupted::HandOver);
+    } else if input.stopped {
+        Spoken::Stopped
+    } else if input.request.attempts > MAX_ATTEMPTS {
         Spoken::Failed {
             retry: false,
             code: "too_many_attempts",
         }
     } else {
         let turn = turn_of(worker, input);
-        let lifecycle = &worker.lifecycle;
-        speak(
-            &*worker.agent,
-            &turn,
-            worker.pace,
-            &mut sent,
-            &mut writer,
-            &lease.lost,
-            &lifecycle.hard,
-        )
-        .await?
+        let stop = async {
+            // What an operator had run again is to run.
+            match input.request.retries {
+                0 => lease.stopped_at(input.request.stream_seq).await,
+                _ => std::future::pending().await,
+            }
+        };
+        let (lost, hard) = (&lease.lost, &worker.lifecycle.hard);
+        let ends = Ends { stop, lost, hard };
+        speak(&*worker.agent, &turn, worker.pace, &mut sent, &mut writer, ends).await?
     };
     // A reply of a single event has not met a competitor yet.
     writer.confirm_first().await?;
@@ -152,15 +165,26 @@ async fn answer(
             return Ok(After::GiveBack(Release::Failed { after }));
         }
         Spoken::Failed { code, .. } => failed(lease, input, sent, code),
+        Spoken::Stopped => new_reply(lease, input, sent, stopped(), |reply| {
+            reply.status = ReplyStatus::Stopped;
+        }),
     };
-    match store(worker, lease, &mut writer, reply, extra).await {
+    match store(worker, lease, &mut writer, reply, Last::ToSay(extra)).await {
         Err(StoreError::Refused) => {
             let (reply, extra) = failed(lease, input, sent_so_far, "reply_not_storable");
-            store(worker, lease, &mut writer, reply, extra).await
+            store(worker, lease, &mut writer, reply, Last::ToSay(extra)).await
         }
         stored => stored,
     }
     .map_err(|_| Interrupted::HandOver)
+}
+
+/// The final event's own fields.
+enum Last {
+    /// It is to be sent.
+    ToSay(EventExtra),
+    /// Readers have it.
+    Said,
 }
 
 /// Commits the reply and sends its final event.
@@ -169,7 +193,7 @@ async fn store(
     lease: &Lease,
     writer: &mut Writer<'_>,
     reply: NewReply,
-    extra: EventExtra,
+    last: Last,
 ) -> Result<After, StoreError> {
     if let Some(code) = &reply.error {
         warn!(session = %lease.session, request = %reply.reply_to, code, "❌ Error: the request has failed");
@@ -177,14 +201,34 @@ async fn store(
     let agent = reply.active_agent.clone();
     let go_on = !worker.lifecycle.soft.is_cancelled();
     let stored = worker.commits.store(lease, NewReply { go_on, ..reply }).await?;
-    let Committed::Stored { lock, next } = stored else {
+    let Committed::Stored {
+        stopped: was_stopped,
+        lock,
+        next,
+    } = stored
+    else {
         return Ok(After::Gone);
     };
-    if let (Some(agent), Some((ttl, locked_at))) = (agent, lock) {
+    if let (Some(agent), Some((ttl, locked_at)), false) = (agent, lock, was_stopped) {
         log_lock(lease, &agent, locked_at, ttl);
     }
     writer.is_stored();
-    finish(lease, writer, extra).await;
+    match last {
+        Last::ToSay(extra) if was_stopped => {
+            let message_id = extra.message_id;
+            finish(
+                lease,
+                writer,
+                EventExtra {
+                    message_id,
+                    ..stopped()
+                },
+            )
+            .await;
+        }
+        Last::ToSay(extra) => finish(lease, writer, extra).await,
+        Last::Said => {}
+    }
     Ok(next.map_or(After::Idle, After::Next))
 }
 
@@ -255,6 +299,14 @@ fn whole(lease: &Lease, input: &TurnInput, sent: Sent, outcome: Outcome) -> (New
         reply.state = Some(outcome.state);
         reply.active_agent = Some(outcome.active_agent);
     })
+}
+
+/// The final event's own fields of a reply that was stopped.
+fn stopped() -> EventExtra {
+    EventExtra {
+        status: Some("stopped".into()),
+        ..EventExtra::default()
+    }
 }
 
 fn failed(lease: &Lease, input: &TurnInput, sent: Sent, code: &'static str) -> (NewReply, EventExtra) {

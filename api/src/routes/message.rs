@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use shared::envelope::IfBusy;
 use shared::media::{Media, MediaKind};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -35,6 +36,11 @@ pub struct MessageBody {
     /// Links to voice notes.
     #[serde(default)]
     pub audio_urls: Vec<String>,
+    /// What to do where a reply of this conversation still runs: `queue` (wait for it), `interrupt` (stop it, and everything that
+    /// waits before this message), `reject` (409; of two messages at the same instant both may be accepted).
+    #[serde(default)]
+    #[schema(value_type = String, pattern = "^(queue|interrupt|reject)$", default = "queue")]
+    pub if_busy: IfBusy,
 }
 
 /// A message that may be accepted.
@@ -44,6 +50,8 @@ pub struct Message {
     pub content: String,
     /// Attachments, in order.
     pub media: Vec<Media>,
+    /// What to do where a reply still runs.
+    pub if_busy: IfBusy,
 }
 
 impl Message {
@@ -92,6 +100,11 @@ impl Message {
                 }
             }
         }
+        let if_busy = match fields.remove("if_busy") {
+            None => IfBusy::default(),
+            Some(Value::String(wish)) => if_busy(&wish)?,
+            Some(_) => return Err(wrong_type("if_busy", "a string")),
+        };
         if content.contains('\0') {
             let detail = "The text must not contain NUL characters.";
             return Err(Problem::bad("content", "nul_character", detail));
@@ -104,7 +117,23 @@ impl Message {
             let detail = "A message needs text, or a link in media_urls or audio_urls.";
             return Err(Problem::bad("content", "empty_message", detail));
         }
-        Ok(Self { content, media })
+        Ok(Self {
+            content,
+            media,
+            if_busy,
+        })
+    }
+}
+
+fn if_busy(wish: &str) -> Result<IfBusy, Problem> {
+    match wish {
+        "queue" => Ok(IfBusy::Queue),
+        "interrupt" => Ok(IfBusy::Interrupt),
+        "reject" => Ok(IfBusy::Reject),
+        _ => {
+            let detail = "if_busy is queue, interrupt or reject.";
+            Err(Problem::bad("if_busy", "bad_if_busy", detail))
+        }
     }
 }
 

@@ -190,10 +190,15 @@ fn leases(evidence: &Evidence) -> Vec<String> {
 }
 
 /// No worker says anything of a session after another has taken its lease. (A final event comes after the commit, when the next
-/// turn may have begun, and a network that holds things back may bring anything late: what counts is when it was said.)
+/// turn may have begun, and a network that holds things back may bring anything late: what counts is when it was said. Epoch 0 is
+/// no worker's turn.)
 fn one_at_a_time(evidence: &Evidence) -> Vec<String> {
     let mut late: BTreeMap<(RequestId, u64), Vec<u64>> = BTreeMap::new();
-    for (request, event) in evidence.journal.iter().filter(|(_, event)| !event.is_final) {
+    for (request, event) in evidence
+        .journal
+        .iter()
+        .filter(|(_, event)| !event.is_final && event.epoch > 0)
+    {
         let later = evidence
             .leases
             .iter()

@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::db;
 use shared::db::commit::{Committed, NewReply, ReplyStatus};
 use shared::db::turn::{Arrival, Intake, Release, TurnInput};
-use shared::envelope::Envelope;
+use shared::envelope::{Envelope, IfBusy};
 use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
 use time::OffsetDateTime;
 
@@ -27,6 +27,8 @@ fn arrival(device: &str, content: &str, stream_seq: u64) -> Arrival {
             content: content.into(),
             media: Vec::new(),
             received_at: OffsetDateTime::now_utc(),
+            if_busy: IfBusy::Queue,
+            answered: None,
         },
         stream_seq,
     }
@@ -154,6 +156,7 @@ async fn a_commit_is_fenced_by_owner_and_epoch_and_may_be_repeated() -> Result<(
     let Committed::Stored {
         next: Some(second),
         lock,
+        stopped: false,
     } = commit(one, reply(&first, "one")).await?
     else {
         panic!("the second message waits")

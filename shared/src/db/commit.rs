@@ -19,6 +19,8 @@ use crate::ids::{RequestId, WorkerId};
 pub enum ReplyStatus {
     /// Said to the end.
     Complete,
+    /// Stopped; the body is what was said until then.
+    Stopped,
     /// Given up; the body is what was said until then.
     Failed,
 }
@@ -64,6 +66,8 @@ pub struct NewReply {
 pub enum Committed {
     /// It is stored.
     Stored {
+        /// The request was asked to stop before: the reply is marked so, and has changed nothing else.
+        stopped: bool,
         /// Seconds until the session expires, and when that began; unknown after an ambiguous commit.
         lock: Option<(i32, OffsetDateTime)>,
         /// The next turn, for which the lease goes on; else it was given back.
@@ -86,7 +90,7 @@ pub async fn store(
     let batch = serde_json::to_value(replies).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let mut connection = db.acquire().await?;
     let call = sqlx::query!(
-        r#"select outcome as "outcome!", session_ttl, locked_at, turn as "turn?: Value"
+        r#"select outcome as "outcome!", session_ttl, locked_at, turn as "turn?: Value", stopped
         from commit_turns($1, $2, $3)"#,
         batch,
         worker.0,
@@ -101,6 +105,7 @@ pub async fn store(
                 return Ok(Committed::Lost);
             }
             Ok(Committed::Stored {
+                stopped: row.stopped.unwrap_or_default(),
                 lock: row.session_ttl.zip(row.locked_at),
                 next: row.turn.and_then(read_turn).map(Box::new),
             })

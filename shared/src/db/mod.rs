@@ -1,9 +1,12 @@
 //! PostgreSQL: the pool, the migrations, and one module a concern.
 
 pub mod commit;
+pub mod erase;
+pub mod failed;
 pub mod history;
 pub mod reply;
 pub mod session;
+pub mod stop;
 pub mod turn;
 
 use std::time::Duration;

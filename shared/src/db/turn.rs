@@ -12,7 +12,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::{CALL_DEADLINE, settle};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, IfBusy};
 use crate::ids::{Channel, RequestId, SessionKey, WorkerId};
 use crate::media::Media;
 
@@ -36,6 +36,8 @@ pub struct TurnInput {
     pub state: Value,
     /// Messages of the session that wait, this one included.
     pub pending: u32,
+    /// The message was asked to stop: nothing more is to be said.
+    pub stopped: bool,
     /// The visitor.
     pub user: TurnUser,
     /// The message to answer.
@@ -72,6 +74,12 @@ pub struct TurnRequest {
     pub attempts: u32,
     /// How often its worker died over it, or seemed to.
     pub crashes: u32,
+    /// How often a turn over it began, this one included; unlike an attempt, a turn is never taken back.
+    pub turns: u32,
+    /// How many of the session waited before it when it was taken in.
+    pub ahead: u32,
+    /// How often it was made to run again after it had failed.
+    pub retries: u32,
     /// When it was accepted: the clock of its turn, however often that is run.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
@@ -113,6 +121,8 @@ pub struct TakenIn {
     pub intake: Intake,
     /// Whether its writer is new.
     pub user_created: bool,
+    /// How many of the session wait before it.
+    pub ahead: u32,
     /// The session's next turn, where this call leased it.
     pub turn: Option<TurnInput>,
 }
@@ -143,16 +153,19 @@ pub async fn take_in(
                 "device": envelope.device,
                 "body": envelope.content,
                 "media": envelope.media,
-                "stream_seq": stream_seq,
+                "stream_seq": envelope.answered.as_ref().map_or(*stream_seq, |answered| answered.stream_seq),
                 "body_hash": hex::encode(envelope.body_hash()),
                 "received_at": envelope.received_at.format(&time::format_description::well_known::Rfc3339)
                     .unwrap_or_default(),
+                "interrupt": envelope.if_busy == IfBusy::Interrupt,
+                "answered": envelope.answered,
             })
         })
         .collect();
     let mut connection = db.acquire().await?;
     let call = sqlx::query!(
-        r#"select outcome as "outcome!", user_created as "user_created!", turn as "turn?: Value"
+        r#"select outcome as "outcome!", user_created as "user_created!", turn as "turn?: Value",
+            ahead as "ahead!"
         from take_in($1, $2, $3, $4, $5)"#,
         Value::Array(batch),
         worker.0,
@@ -172,6 +185,7 @@ pub async fn take_in(
                     _ => Intake::Known,
                 },
                 user_created: row.user_created,
+                ahead: row.ahead.cast_unsigned(),
                 turn: row.turn.and_then(read_turn),
             })
         })
@@ -224,7 +238,8 @@ pub async fn other_owners(db: &PgPool, worker: WorkerId) -> sqlx::Result<Vec<Wor
     Ok(owners.into_iter().map(WorkerId).collect())
 }
 
-/// Prolongs leases; returns the sessions that are still the worker's.
+/// Prolongs leases; returns the sessions that are still the worker's, each with the place in the queue up to which everything
+/// was asked to stop.
 ///
 /// # Errors
 /// As PostgreSQL says.
@@ -233,14 +248,14 @@ pub async fn renew_leases(
     worker: WorkerId,
     lease: Duration,
     held: &[(SessionKey, u64)],
-) -> sqlx::Result<Vec<SessionKey>> {
+) -> sqlx::Result<Vec<(SessionKey, u64)>> {
     let (connections, epochs): (Vec<_>, Vec<_>) = held
         .iter()
         .map(|(session, epoch)| (session.connection_id(), epoch.cast_signed()))
         .unzip();
     let mut connection = db.acquire().await?;
-    let call = sqlx::query_scalar!(
-        r#"select id as "id!" from renew_leases($1, $2, $3, $4) id"#,
+    let call = sqlx::query!(
+        r#"select session as "session!", stopped_up_to as "stopped_up_to!" from renew_leases($1, $2, $3, $4)"#,
         worker.0,
         &connections,
         &epochs,
@@ -249,7 +264,11 @@ pub async fn renew_leases(
     .fetch_all(&mut *connection);
     let answer = timeout(CALL_DEADLINE.min(lease / 2), call).await;
     let renewed = settle(connection, answer)?;
-    Ok(renewed.into_iter().map(SessionKey::from_connection_id).collect())
+    let held = renewed.into_iter().map(|row| {
+        let session = SessionKey::from_connection_id(row.session);
+        (session, row.stopped_up_to.cast_unsigned())
+    });
+    Ok(held.collect())
 }
 
 /// Why a session is given back before its request was answered.

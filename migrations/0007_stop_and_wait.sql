@@ -1,0 +1,421 @@
+-- Stopping a reply, telling a message its place, running a failed one again, and replies that were given without a database.
+
+alter table messages
+    -- incoming: how often a turn over it began, of whatever end; more than once, and the journal may have something of it
+    add column turns int not null default 0,
+    -- incoming: how many of the session waited before it when it was taken in; its reader was told
+    add column ahead int not null default 0,
+    -- incoming: how often an operator had it run again after it had failed
+    add column retries int not null default 0;
+
+-- the envelope's wish to interrupt what runs, and the reply that it brings along
+alter type taking_in add attribute interrupt boolean, add attribute answered jsonb;
+
+drop function take_in, renew_leases, commit_turns;
+
+-- Whether everything up to this message was asked to stop. What an operator had run again is to run.
+create function is_stopped(s conversation_states, m messages) returns boolean
+language sql immutable as $$
+    select m.retries = 0 and m.stream_seq <= s.stopped_seq
+$$;
+
+-- The input of the session's next turn, as the worker reads it; null where there is none. Counts the attempt unless p_again,
+-- and a crash where the lease was taken from a worker that had not given it back.
+-- The caller holds the lock of the state row and has just leased it.
+create or replace function begin_turn(p_connection uuid, p_again boolean, p_crashed boolean) returns jsonb
+language plpgsql volatile as $$
+declare
+    s conversation_states;
+    m messages;
+begin
+    update messages
+    set attempts = attempts + case when p_again then 0 else 1 end, crashes = crashes + case when p_crashed then 1 else 0 end,
+        turns = turns + 1
+    where id = (
+        select id from messages
+        where connection_id = p_connection and status = 'pending'
+        order by stream_seq limit 1)
+    returning * into m;
+    if not found then
+        return null;
+    end if;
+    select * into strict s from conversation_states where connection_id = p_connection;
+    return (
+        select jsonb_build_object(
+            'session', replace(c.id::text, '-', ''),
+            'epoch', s.lease_epoch,
+            'channel', c.channel,
+            'active_agent', s.active_agent,
+            'locked_at', s.locked_at,
+            'session_ttl', s.session_ttl,
+            'state', s.state,
+            'pending', s.pending,
+            'stopped', is_stopped(s, m),
+            'user', jsonb_build_object(
+                'id', u.id, 'name', u.name, 'language', u.language,
+                'consented', coalesce((
+                    select given from consents where user_id = u.id order by created_at desc limit 1), false)),
+            'request', jsonb_build_object(
+                'id', m.id, 'body', m.body, 'media', m.media, 'stream_seq', m.stream_seq, 'attempts', m.attempts,
+                'crashes', m.crashes, 'turns', m.turns, 'ahead', m.ahead, 'retries', m.retries, 'received_at', m.created_at),
+            'history', (
+                select coalesce(jsonb_agg(
+                    jsonb_build_object('incoming', h.direction = 'incoming', 'body', h.body) order by h.number), '[]')
+                from (
+                    select direction, body, number, sum(length(body)) over (order by number desc) as total
+                    from (
+                        select direction, left(body, 8000) as body, number from messages
+                        where connection_id = p_connection and number >= s.session_start and status <> 'pending'
+                        order by number desc limit 40) newest) h
+                where h.total <= 16000))
+        from connections c join users u on u.id = c.user_id
+        where c.id = p_connection);
+end $$;
+
+-- Takes a batch of envelopes in: writes what is new, leases the sessions that nobody runs, and begins their turns.
+-- An envelope that brings its reply along (p_batch's "answered") is written with it, unless its request has been taken in: then
+-- that one's turn counts. One that wants to interrupt asks everything before it to stop.
+-- One row an envelope, in the order of the batch; a session's turn stands in the row of its first envelope.
+create function take_in(p_batch jsonb, p_worker uuid, p_held uuid[], p_lease interval, p_session_ttl int)
+returns table (outcome text, user_created boolean, turn jsonb, ahead int)
+language plpgsql volatile as $$
+declare
+    v_batch taking_in[];
+    v_item taking_in;
+    v_connections uuid[];
+    v_new_users uuid[];
+    v_new_messages uuid[];
+    v_leased uuid[] := '{}';
+    v_turns jsonb[] := '{}';
+    v_connection uuid;
+    v_crashed boolean;
+begin
+    v_batch := array(
+        select row (
+            e.place, (e.item->>'request_id')::uuid, (e.item->>'connection_id')::uuid, (e.item->>'user_id')::uuid,
+            e.item->>'phone_number', (e.item->>'verified')::boolean, e.item->>'channel', e.item->>'device',
+            e.item->>'body', e.item->'media', (e.item->>'stream_seq')::bigint, decode(e.item->>'body_hash', 'hex'),
+            (e.item->>'received_at')::timestamptz, (e.item->>'interrupt')::boolean,
+            nullif(e.item->'answered', 'null'))::taking_in
+        from jsonb_array_elements(p_batch) with ordinality e (item, place));
+
+    with created as (
+        insert into users (id, phone_number, verified)
+        select distinct on (t.user_id) t.user_id, t.phone_number, t.verified from unnest(v_batch) t
+        order by t.user_id
+        on conflict do nothing
+        returning id)
+    select array_agg(id) into v_new_users from created;
+
+    insert into connections (id, user_id, channel, device_id)
+    select distinct on (t.connection_id) t.connection_id, t.user_id, t.channel, t.device from unnest(v_batch) t
+    order by t.connection_id
+    on conflict do nothing;
+
+    insert into conversation_states (connection_id, session_ttl)
+    select distinct t.connection_id, p_session_ttl from unnest(v_batch) t
+    order by t.connection_id
+    on conflict do nothing;
+
+    select array_agg(l.connection_id) into v_connections from (
+        select s.connection_id from conversation_states s
+        where s.connection_id in (select t.connection_id from unnest(v_batch) t)
+        order by s.connection_id
+        for update) l;
+
+    update connections set last_seen_at = now() where id = any (v_connections);
+
+    -- a row that a stop or an erasure made first has the column's default
+    update conversation_states set session_ttl = p_session_ttl
+    where connection_id = any (v_connections) and next_number = 1 and session_ttl <> p_session_ttl;
+
+    -- an expired session starts anew
+    update conversation_states s
+    set active_agent = null, locked_at = null, state = '{}', session_start = s.next_number
+    where s.connection_id = any (v_connections) and s.pending = 0 and not lease_is_live(s)
+        and s.locked_at + make_interval(secs => s.session_ttl) < now();
+
+    for v_item in
+        select t.* from unnest(v_batch) t where t.answered is not null order by t.stream_seq
+    loop
+        with incoming as (
+            insert into messages (
+                id, user_id, connection_id, direction, body, media_url, media, status, stream_seq, number, body_hash, created_at)
+            select v_item.request_id, v_item.user_id, v_item.connection_id, 'incoming', v_item.body,
+                v_item.media->0->>'url', v_item.media, 'answered', v_item.stream_seq, s.next_number, v_item.body_hash,
+                v_item.received_at
+            from conversation_states s
+            where s.connection_id = v_item.connection_id and v_item.stream_seq > s.erased_seq
+            on conflict do nothing
+            returning id, number
+        ), outgoing as (
+            insert into messages (
+                id, user_id, connection_id, direction, body, status, reply_to, first_seq, piece_ends, final_fields, number,
+                created_at)
+            select (v_item.answered->>'id')::uuid, v_item.user_id, v_item.connection_id, 'outgoing',
+                v_item.answered->>'body', 'complete', i.id, (v_item.answered->>'first_seq')::bigint,
+                array(
+                    select p::int from jsonb_array_elements_text(v_item.answered->'piece_ends') with ordinality x (p, n)
+                    order by n),
+                v_item.answered->'final_fields', i.number + 1, (v_item.answered->>'at')::timestamptz
+            from incoming i
+        ), noted as (
+            update conversation_states s set next_number = i.number + 2
+            from incoming i where s.connection_id = v_item.connection_id)
+        select v_new_messages || array_agg(id) into v_new_messages from incoming;
+    end loop;
+
+    with fresh as (
+        select distinct on (t.request_id) t.*
+        from unnest(v_batch) t join conversation_states s using (connection_id)
+        where t.answered is null and t.stream_seq > s.erased_seq
+            and not exists (select from messages m where m.id = t.request_id)
+        order by t.request_id, t.stream_seq
+    ), written as (
+        insert into messages (
+            id, user_id, connection_id, direction, body, media_url, media, status, stream_seq, number, body_hash, created_at)
+        select f.request_id, f.user_id, f.connection_id, 'incoming', f.body, f.media->0->>'url', f.media, 'pending',
+            f.stream_seq, s.next_number + row_number() over (partition by f.connection_id order by f.stream_seq) - 1,
+            f.body_hash, f.received_at
+        from fresh f join conversation_states s using (connection_id)
+        order by f.stream_seq
+        returning id, connection_id
+    ), counted as (
+        select w.connection_id, count(*) as messages from written w group by w.connection_id
+    ), noted as (
+        update conversation_states s
+        set next_number = s.next_number + c.messages,
+            pending = s.pending + c.messages,
+            run_at = case when s.pending = 0 then clock_timestamp() else s.run_at end
+        from counted c where c.connection_id = s.connection_id)
+    select v_new_messages || array_agg(id) into v_new_messages from written;
+
+    update messages m set ahead = a.ahead
+    from (
+        select n.id, (
+            select count(*) from messages o
+            where o.connection_id = n.connection_id and o.status = 'pending' and o.stream_seq < n.stream_seq) as ahead
+        from messages n where n.id = any (v_new_messages) and n.status = 'pending') a
+    where a.id = m.id and a.ahead > 0;
+
+    update conversation_states s set stopped_seq = greatest(s.stopped_seq, i.stream_seq - 1)
+    from (
+        select t.connection_id, max(t.stream_seq) as stream_seq from unnest(v_batch) t
+        where t.interrupt and t.request_id = any (v_new_messages) group by t.connection_id) i
+    where i.connection_id = s.connection_id;
+
+    -- what came late takes its place: numbers and positions agree with the order of arrival
+    update messages m set number = d.number, position = d.position
+    from (
+        select by_arrival.id, by_number.number, by_number.position
+        from (
+            select p.id, p.connection_id, row_number() over (partition by p.connection_id order by p.stream_seq) as place
+            from messages p where p.connection_id = any (v_connections) and p.status = 'pending') by_arrival
+        join (
+            select p.connection_id, p.number, p.position,
+                row_number() over (partition by p.connection_id order by p.number) as place
+            from messages p where p.connection_id = any (v_connections) and p.status = 'pending') by_number
+        using (connection_id, place)) d
+    where m.id = d.id and m.number <> d.number;
+
+    for v_connection, v_crashed in
+        select s.connection_id, s.lease_owner is not null and s.lease_owner <> p_worker from conversation_states s
+        where s.connection_id = any (v_connections) and s.pending > 0 and s.run_at <= clock_timestamp()
+            and may_lease(s, p_worker, p_held, p_lease)
+    loop
+        update conversation_states s
+        set lease_owner = p_worker, lease_epoch = s.lease_epoch + 1, lease_expires_at = clock_timestamp() + p_lease
+        where s.connection_id = v_connection;
+        v_leased := v_leased || v_connection;
+        v_turns := v_turns || begin_turn(v_connection, false, v_crashed);
+    end loop;
+
+    return query
+    select
+        case
+            when t.request_id = any (v_new_messages)
+                and t.place = min(t.place) over (partition by t.request_id) then 'stored'
+            when t.stream_seq <= s.erased_seq then 'erased'
+            else 'known'
+        end,
+        t.user_id = any (coalesce(v_new_users, '{}')) and t.place = min(t.place) over (partition by t.user_id),
+        case when t.place = min(t.place) over (partition by t.connection_id)
+            then v_turns[array_position(v_leased, t.connection_id)] end,
+        coalesce((select m.ahead from messages m where m.id = t.request_id and m.status = 'pending'), 0)
+    from unnest(v_batch) t join conversation_states s using (connection_id)
+    order by t.place;
+end $$;
+
+-- Prolongs the leases that the worker still holds, and returns whose they are and up to where each was asked to stop.
+create function renew_leases(p_worker uuid, p_connections uuid[], p_epochs bigint[], p_lease interval)
+returns table (session uuid, stopped_up_to bigint)
+language plpgsql volatile as $$
+begin
+    perform from conversation_states
+    where connection_id = any (p_connections) order by connection_id for update;
+    return query
+    update conversation_states s set lease_expires_at = clock_timestamp() + p_lease
+    from unnest(p_connections, p_epochs) held (connection_id, epoch)
+    where s.connection_id = held.connection_id and s.lease_owner = p_worker and s.lease_epoch = held.epoch
+    returning s.connection_id, s.stopped_seq;
+end $$;
+
+-- Stores the replies of a batch of turns with everything that follows from them, each fenced by owner and epoch.
+-- One row a reply, in the order of the batch: 'committed', or 'lost' where the session is another's by now; with the next
+-- turn where one waits and the item asks for it ("continue"). A whole reply to a request that was asked to stop before this
+-- call had its lock is stored as stopped, and changes nothing else. May be called again after an ambiguous failure.
+create function commit_turns(p_batch jsonb, p_worker uuid, p_lease interval)
+returns table (outcome text, session_ttl int, locked_at timestamptz, turn jsonb, stopped boolean)
+language plpgsql volatile as $$
+declare
+    v_item jsonb;
+    v_results jsonb[] := '{}';
+    s conversation_states;
+    m messages;
+    v_status text;
+    v_user uuid;
+    v_channel text;
+    v_written boolean;
+    v_flipped int;
+    v_effect jsonb;
+    v_number bigint;
+    v_turn jsonb;
+begin
+    perform from conversation_states st
+    where st.connection_id in (select (i->>'connection_id')::uuid from jsonb_array_elements(p_batch) i)
+    order by st.connection_id for update;
+    perform from users u
+    where u.id in (
+        select c.user_id from jsonb_array_elements(p_batch) i
+        join connections c on c.id = (i->>'connection_id')::uuid
+        where jsonb_array_length(i->'effects') > 0)
+    order by u.id for no key update;
+
+    for v_item in select i from jsonb_array_elements(p_batch) i
+    loop
+        v_turn := null;
+        select * into strict s from conversation_states st where st.connection_id = (v_item->>'connection_id')::uuid;
+        if s.lease_owner is distinct from p_worker or s.lease_epoch <> (v_item->>'epoch')::bigint then
+            -- an ambiguous commit may have gone through, and given the lease back
+            v_results := v_results || jsonb_build_object('outcome',
+                case when exists (select from messages r where r.id = (v_item->>'id')::uuid
+                        and r.body = v_item->>'body' and s.lease_epoch = (v_item->>'epoch')::bigint)
+                    then 'committed' else 'lost' end,
+                'stopped', exists (
+                    select from messages r where r.id = (v_item->>'id')::uuid and r.status = 'stopped'));
+            continue;
+        end if;
+        select c.user_id, c.channel into strict v_user, v_channel from connections c where c.id = s.connection_id;
+
+        select * into strict m from messages r where r.id = (v_item->>'reply_to')::uuid;
+        v_status := case when v_item->>'status' = 'complete' and is_stopped(s, m) then 'stopped' else v_item->>'status' end;
+
+        insert into messages (
+            id, user_id, connection_id, direction, body, status, reply_to, first_seq, piece_ends, final_fields, number, error)
+        values (
+            (v_item->>'id')::uuid, v_user, s.connection_id, 'outgoing', v_item->>'body', v_status,
+            (v_item->>'reply_to')::uuid, (v_item->>'first_seq')::bigint,
+            array(select p::int from jsonb_array_elements_text(v_item->'piece_ends') with ordinality x (p, n) order by n),
+            case when v_status = 'stopped'
+                then ((v_item->'final_fields') - 'quick_replies'::text) || '{"status": "stopped"}'::jsonb else v_item->'final_fields' end,
+            s.next_number, v_item->>'error')
+        on conflict do nothing;
+        v_written := found;
+
+        if v_written then
+            update messages r
+            set status = case when v_item->>'status' = 'failed' then 'failed' else 'answered' end,
+                error = v_item->>'error',
+                answered_by = nullif((v_item->>'reply_to')::uuid, r.id)
+            where r.connection_id = s.connection_id and r.status = 'pending'
+                and r.id in (select q::uuid from jsonb_array_elements_text(v_item->'requests') q);
+            get diagnostics v_flipped = row_count;
+            update conversation_states st
+            set next_number = st.next_number + 1, pending = st.pending - v_flipped
+            where st.connection_id = s.connection_id;
+
+            update conversation_states st
+            set state = case when v_status <> 'complete' or v_item->'state' = 'null' then st.state else v_item->'state' end,
+                active_agent = case when v_status <> 'complete' then st.active_agent
+                    else coalesce(v_item->>'active_agent', st.active_agent) end,
+                locked_at = clock_timestamp()
+            where st.connection_id = s.connection_id;
+
+            for v_number, v_effect in
+                select e.n, e.effect from jsonb_array_elements(v_item->'effects') with ordinality e (effect, n)
+                where v_status = 'complete' order by e.n
+            loop
+                case v_effect->>'type'
+                when 'consent' then
+                    insert into consents (id, user_id, text_version, given, channel, created_at)
+                    values (
+                        (v_effect->>'id')::uuid, v_user, v_effect->>'text_version', (v_effect->>'given')::boolean,
+                        v_channel, clock_timestamp());
+                when 'name' then
+                    update users set name = v_effect->>'name' where id = v_user;
+                when 'consultation' then
+                    insert into consultations (
+                        id, user_id, connection_id, name, treatment, contact, preferred_time, media, summary)
+                    values (
+                        (v_effect->>'id')::uuid, v_user, s.connection_id, v_effect->>'name', v_effect->>'treatment',
+                        v_effect->>'contact', v_effect->>'preferred_time', v_effect->'media', v_effect->>'summary');
+                end case;
+            end loop;
+        end if;
+
+        select * into strict s from conversation_states st where st.connection_id = s.connection_id;
+        if s.pending > 0 and (v_item->>'continue')::boolean then
+            update conversation_states st
+            set lease_expires_at = clock_timestamp() + p_lease, run_at = clock_timestamp()
+            where st.connection_id = s.connection_id;
+            -- said again after an ambiguous commit, which had begun it already
+            v_turn := begin_turn(s.connection_id, not v_written, false);
+        else
+            update conversation_states st
+            set lease_owner = null, lease_expires_at = null, run_at = clock_timestamp()
+            where st.connection_id = s.connection_id;
+        end if;
+        v_results := v_results || jsonb_build_object(
+            'outcome', 'committed', 'session_ttl', s.session_ttl, 'locked_at', s.locked_at, 'turn', v_turn,
+            'stopped', exists (select from messages r where r.id = (v_item->>'id')::uuid and r.status = 'stopped'));
+    end loop;
+
+    return query
+    select r.value->>'outcome', (r.value->>'session_ttl')::int, (r.value->>'locked_at')::timestamptz,
+        nullif(r.value->'turn', 'null'), (r.value->>'stopped')::boolean
+    from unnest(v_results) with ordinality r (value, place) order by r.place;
+end $$;
+
+-- Sees to it that a visitor has a row to be locked, also before anything of theirs was taken in.
+create function ensure_session(
+    p_connection uuid, p_user uuid, p_phone_number text, p_verified boolean, p_channel text, p_device text)
+returns void
+language plpgsql volatile as $$
+begin
+    insert into users (id, phone_number, verified) values (p_user, p_phone_number, p_verified) on conflict do nothing;
+    insert into connections (id, user_id, channel, device_id) values (p_connection, p_user, p_channel, p_device)
+    on conflict do nothing;
+    insert into conversation_states (connection_id) values (p_connection) on conflict do nothing;
+end $$;
+
+-- Asks everything of the session up to p_seq of the queue to stop, of which p_request is the last.
+-- 'requested', or what has become of it already: 'stopped', 'too_late'.
+create function request_stop(p_connection uuid, p_request uuid, p_seq bigint) returns text
+language plpgsql volatile as $$
+declare
+    s conversation_states;
+    m messages;
+begin
+    select * into strict s from conversation_states where connection_id = p_connection for update;
+    select * into m from messages where id = p_request and connection_id = p_connection;
+    if found and m.status <> 'pending' then
+        return case when exists (
+                select from messages r where r.reply_to = coalesce(m.answered_by, m.id) and r.status = 'stopped')
+            then 'stopped' else 'too_late' end;
+    end if;
+    if p_seq <= s.erased_seq or m.retries > 0 then
+        return 'too_late';
+    end if;
+    update conversation_states set stopped_seq = greatest(stopped_seq, p_seq) where connection_id = p_connection;
+    return 'requested';
+end $$;
