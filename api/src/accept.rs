@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use axum::http::StatusCode;
-use shared::envelope::Envelope;
+use shared::envelope::{Envelope, IfBusy};
 use shared::ids::{Channel, RequestId};
 use shared::nats::ACK_DEADLINE;
 use time::OffsetDateTime;
@@ -56,7 +56,7 @@ impl IdempotencyKey {
 /// Once begun, it goes on when the client leaves.
 ///
 /// # Errors
-/// 429, 503, or 409 where the key stands for another message.
+/// 429, 503, or 409 where the key stands for another message, or where the message does not want to wait.
 pub async fn accept(
     app: &App,
     visitor: &Visitor,
@@ -72,12 +72,17 @@ pub async fn accept(
     if !app.nats.is_usable() {
         return Err(Problem::no_queue());
     }
+    let request = RequestId::from_key(visitor.session, &key.0);
+    if message.if_busy == IfBusy::Reject && find::is_busy(app, visitor.session, request).await? {
+        let detail = "A message of this conversation still waits for its reply. Nothing was sent.";
+        return Err(Problem::new(StatusCode::CONFLICT, "session_busy", detail).field("if_busy"));
+    }
     let permit = app.in_flight.enter(visitor.session).ok_or_else(|| {
         let detail = "Too many messages of this conversation wait for their reply.";
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_pending_messages", detail).retry_after(1)
     })?;
     let envelope = Envelope {
-        request_id: RequestId::from_key(visitor.session, &key.0),
+        request_id: request,
         session: visitor.session,
         channel: Channel::Web,
         device: visitor.device.clone(),

@@ -13,7 +13,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::error::Problem;
 use crate::identity::identify;
-use crate::routes::{chat, docs, health, history, page, stream_get, stream_post};
+use crate::routes::{chat, docs, health, history, page, stop, stream_get, stream_post};
 use crate::state::App;
 
 /// How long a browser may remember what another origin is allowed.
@@ -49,6 +49,7 @@ fn routes(app: &App) -> Router<App> {
         .merge(stream_post::router())
         .merge(stream_get::router())
         .merge(history::router())
+        .merge(stop::router())
         .route_layer(from_fn_with_state(app.clone(), identify));
     Router::new()
         .merge(chat)

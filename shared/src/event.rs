@@ -98,6 +98,14 @@ impl EventData {
         }
     }
 
+    /// An event that says what is going on: `queued` with the number of messages before this one, `waiting`.
+    pub fn status(status: &str, ahead: Option<u32>, timestamp: OffsetDateTime) -> Self {
+        let mut event = Self::text(String::new(), timestamp);
+        event.extra.status = Some(status.to_owned());
+        event.extra.ahead = ahead;
+        event
+    }
+
     /// The last event.
     pub fn last(extra: EventExtra, timestamp: OffsetDateTime) -> Self {
         Self {

@@ -1,13 +1,16 @@
-//! Reading the journal: the events of one reply, in stored order.
+//! The journal from outside of a turn: the events of one reply, in stored order, and what a message is told before its turn.
 
 use std::time::Duration;
 
 use async_nats::StatusCode;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Serialize;
 
-use crate::event::TokenEvent;
+use crate::event::{EVENT_HEADER, EventData, TokenEvent};
+use crate::ids::{RequestId, SessionKey};
 use crate::nats::Nats;
 
 /// How long the journal may take for one page.
@@ -54,6 +57,30 @@ struct BatchedGet<'a> {
     seq: u64,
     batch: usize,
     next_by_subj: &'a str,
+}
+
+/// Tells a message something before anyone has begun to answer it: an event of epoch 0 at seq 1. Where somebody has begun, it is
+/// refused, and not needed.
+///
+/// # Errors
+/// NATS did not confirm it in time.
+pub async fn tell(
+    nats: &Nats,
+    session: SessionKey,
+    request: RequestId,
+    data: &EventData,
+) -> Result<(), PublishError> {
+    let event = TokenEvent::new(0, 1, data);
+    let message = PublishMessage::build()
+        .payload(event.payload.clone())
+        .header(EVENT_HEADER, event.header())
+        .expected_last_subject_sequence(0);
+    let subject = nats.subjects.tokens(session, request);
+    let told = async { nats.jetstream.send_publish(subject, message).await?.await };
+    match told.await {
+        Err(error) if error.kind() != PublishErrorKind::WrongLastSequence => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The events on `subject` (a `chat.tokens.…`) from stream sequence `from` on (0 or 1 = all).

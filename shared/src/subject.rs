@@ -88,6 +88,11 @@ impl Subjects {
         format!("{}.dead.>", self.prefix)
     }
 
+    /// What could not be worked on of one session.
+    pub fn all_dead_of(&self, session: SessionKey) -> String {
+        format!("{}.dead.*.{session}", self.prefix)
+    }
+
     /// Hints to whoever runs the session.
     pub fn control(&self, session: SessionKey) -> String {
         format!("{}.control.{session}", self.prefix)

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
@@ -11,8 +10,9 @@ use shared::batch::Batcher;
 use shared::db;
 use shared::db::turn::{Arrival, Intake, TakenIn};
 use shared::envelope::{Envelope, IfBusy};
-use shared::event::{EVENT_HEADER, EventData, EventError, EventExtra, TokenEvent};
+use shared::event::{EventData, EventError, EventExtra};
 use shared::ids::{RequestId, SessionKey, WorkerId};
+use shared::journal;
 use shared::retry::{self, BRIEFLY};
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -129,7 +129,8 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
                     .await;
             }
             if taken.intake == Intake::Stored && taken.ahead > 0 {
-                tell(&worker, session, request, &queued(taken.ahead)).await;
+                let place = EventData::status("queued", Some(taken.ahead), OffsetDateTime::now_utc());
+                tell(&worker, session, request, &place).await;
             }
             if taken.intake == Intake::Erased {
                 tell(&worker, session, request, &ended(EventError::erased())).await;
@@ -171,14 +172,6 @@ fn read(worker: &Worker, message: &Message) -> Result<Arrival, &'static str> {
     Ok(Arrival { envelope, stream_seq })
 }
 
-/// The event that tells a message its place.
-fn queued(ahead: u32) -> EventData {
-    let mut event = EventData::text(String::new(), OffsetDateTime::now_utc());
-    event.extra.status = Some("queued".into());
-    event.extra.ahead = Some(ahead);
-    event
-}
-
 /// The final event of a message that gets no reply.
 fn ended(error: EventError) -> EventData {
     let extra = EventExtra {
@@ -188,26 +181,10 @@ fn ended(error: EventError) -> EventData {
     EventData::last(extra, OffsetDateTime::now_utc())
 }
 
-/// The first event of a message that no worker runs yet, so its epoch is below all of theirs. Where somebody has begun, it is
-/// refused, and not needed.
+/// Tells a message something before its turn. Where that is lost, its reader hears of it later.
 async fn tell(worker: &Worker, session: SessionKey, request: RequestId, data: &EventData) {
-    let event = TokenEvent::new(0, 1, data);
-    let event = PublishMessage::build()
-        .payload(event.payload.clone())
-        .header(EVENT_HEADER, event.header())
-        .expected_last_subject_sequence(0);
-    let told = async {
-        worker
-            .nats
-            .jetstream
-            .send_publish(worker.nats.subjects.tokens(session, request), event)
-            .await?
-            .await
-    };
-    match told.await {
-        Ok(_) => {}
-        Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {}
-        Err(error) => warn!(%session, %request, kind = %error.kind(), "an event was not confirmed"),
+    if let Err(error) = journal::tell(&worker.nats, session, request, data).await {
+        warn!(%session, %request, kind = %error.kind(), "an event was not confirmed");
     }
 }
 

@@ -7,6 +7,7 @@ mod signature;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use shared::config::Secret;
+use shared::db::stop::SessionOwner;
 use shared::ids::{Channel, SessionKey, user_id};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -56,6 +57,17 @@ impl Visitor {
     /// `users.phone_number`.
     pub fn phone_number(&self) -> String {
         format!("chat_{}", self.user.as_deref().unwrap_or(&self.device))
+    }
+
+    /// The same, as PostgreSQL's rows need it.
+    pub fn owner(&self) -> SessionOwner {
+        SessionOwner {
+            session: self.session,
+            channel: Channel::Web,
+            device: self.device.clone(),
+            phone_number: self.phone_number(),
+            verified: self.verified(),
+        }
     }
 
     /// `users.id`.

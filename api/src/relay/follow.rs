@@ -18,6 +18,7 @@ use tracing::debug;
 
 use super::reader::{Quiet, Reader, Step};
 use super::stored::Away;
+use super::waiting::{self, WAITING_AFTER};
 use crate::error::Problem;
 use crate::state::App;
 
@@ -94,6 +95,8 @@ pub struct Relay {
     quiet: Quiet,
     look_at: Instant,
     ends_at: Instant,
+    /// When a reader who has heard nothing is told that its message waits.
+    waits_until: Option<Instant>,
     /// The last look could not fill the gap, so that the next gap is no reason for another one.
     stuck: bool,
     connections: watch::Receiver<u64>,
@@ -135,6 +138,7 @@ impl Relay {
             look_at: now + quiet.next_wait(),
             quiet,
             ends_at: now + LIFETIME,
+            waits_until: (shown == 0).then(|| now + WAITING_AFTER),
             stuck: false,
             connections,
             evidence: Evidence::None,
@@ -177,6 +181,7 @@ impl Relay {
             // What comes in while the journal is read waits in the subscription: read before it, it would be one more gap.
             let listens = !matches!(self.lookup, Lookup::Journal(_));
             let alarm = self.look_at.min(self.ends_at);
+            let alarm = self.waits_until.map_or(alarm, |until| alarm.min(until));
             tokio::select! {
                 biased;
                 message = self.live.next(), if listens => match message {
@@ -196,7 +201,13 @@ impl Relay {
                     if Instant::now() >= self.ends_at {
                         return Output::End(End::ComeBack);
                     }
-                    self.look_into_journal();
+                    if self.waits_until.is_some_and(|until| Instant::now() >= until) {
+                        self.waits_until = None;
+                        tokio::spawn(waiting::tell(self.app.clone(), self.session, self.request));
+                    }
+                    if Instant::now() >= self.look_at {
+                        self.look_into_journal();
+                    }
                 }
             }
         }
@@ -260,6 +271,7 @@ impl Relay {
     }
 
     fn went_on(&mut self) {
+        self.waits_until = None;
         self.stuck = false;
         self.quiet = Quiet::new();
         self.look_at = Instant::now() + self.quiet.next_wait();

@@ -5,6 +5,7 @@
 //! - [`follow`]: where its input comes from
 //! - [`counted`]: what goes on when the client has left
 //! - [`stored`], [`find`]: lookups
+//! - [`waiting`]: what is said when nobody answers yet
 //! - [`sse`]: the wire format
 
 pub mod counted;
@@ -13,6 +14,7 @@ pub mod follow;
 pub mod reader;
 pub mod sse;
 pub mod stored;
+pub mod waiting;
 
 pub use counted::Counted;
 pub use follow::{End, Evidence, Output, Relay};

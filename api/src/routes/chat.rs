@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use serde::Serialize;
-use shared::event::EventData;
+use shared::event::{EventData, EventError};
 use shared::ids::RequestId;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -38,6 +38,13 @@ pub(super) struct ChatReply {
     /// The message that it answers.
     #[schema(value_type = uuid::Uuid)]
     request_id: RequestId,
+    /// `stopped` where the reply was stopped before its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    /// The answer was given without the database: it knows nothing of what was said before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    degraded: bool,
     /// When it was finished.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -54,6 +61,8 @@ pub(super) struct ChatReply {
         (status = 200, description = "The whole reply.", body = ChatReply),
         super::docs::SendProblems,
         (status = 500, description = "The message could not be answered; `code` says why.", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 410, description = "The conversation was erased before the message was answered.", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 504, description = "The reply takes longer than this request may. It goes on: read it at \
             `GET /chat/stream?last_event_id={request_id}:0`.", body = ProblemBody, content_type = "application/problem+json"),
@@ -101,35 +110,43 @@ async fn collect(relay: &mut Relay) -> Result<Json<ChatReply>, Problem> {
             Output::End(End::Final) => return Err(Problem::internal()),
         };
         let data = event.data().map_err(|_| Problem::internal())?;
-        if let Some(reply) = add(&mut content, data)? {
+        if let Some(last) = add(&mut content, data)? {
             return Ok(Json(ChatReply {
                 content: std::mem::take(&mut content),
                 request_id: relay.request(),
-                timestamp: reply,
+                status: last.extra.status,
+                degraded: last.extra.degraded,
+                timestamp: last.timestamp,
             }));
         }
     }
 }
 
-/// Adds an event to the text; when the reply was finished, once it was.
-fn add(content: &mut String, event: EventData) -> Result<Option<OffsetDateTime>, Problem> {
+/// Adds an event to the text; the final event, once it comes.
+fn add(content: &mut String, event: EventData) -> Result<Option<EventData>, Problem> {
     if event.extra.reset {
         content.clear();
     }
     content.push_str(&event.content);
+    if !event.is_final {
+        return Ok(None);
+    }
     match event.extra.error {
-        Some(error) if event.is_final => Err(Problem::new(
+        Some(error) if error == EventError::erased() => {
+            Err(Problem::new(StatusCode::GONE, error.code, error.message))
+        }
+        Some(error) => Err(Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             error.code,
             error.message,
         )),
-        _ => Ok(event.is_final.then_some(event.timestamp)),
+        None => Ok(Some(event)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::event::{EventError, EventExtra};
+    use shared::event::EventExtra;
 
     use super::*;
 
@@ -148,7 +165,7 @@ mod tests {
             (None, None, None)
         );
         let last = EventData::last(EventExtra::default(), NOW);
-        assert_eq!(add(&mut content, last).unwrap(), Some(NOW));
+        assert_eq!(add(&mut content, last.clone()).unwrap(), Some(last));
         assert_eq!(content, "bc");
     }
 

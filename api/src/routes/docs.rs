@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use utoipa::OpenApi;
 
 use super::page::Document;
-use super::{chat, health, history, stream_get, stream_post};
+use super::{chat, erase, health, history, stop, stream_get, stream_post};
 use crate::state::App;
 
 pub(super) use schema::*;
@@ -36,6 +36,8 @@ pub fn router() -> Router<App> {
         stream_post::stream,
         stream_get::stream,
         history::page,
+        erase::erase,
+        stop::stop,
         health::healthz,
         health::readyz,
         openapi,

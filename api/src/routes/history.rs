@@ -8,6 +8,7 @@ use shared::db::history::{self, HistoryMessage};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::erase::erase;
 use crate::error::Problem;
 use crate::identity::Visitor;
 use crate::relay::stored::within;
@@ -21,8 +22,8 @@ const USUAL: i64 = 50;
 /// This resource's routes.
 pub fn router() -> Router<App> {
     Router::new()
-        .route("/chat/history", get(page))
-        .route("/chat/history/", get(page))
+        .route("/chat/history", get(page).delete(erase))
+        .route("/chat/history/", get(page).delete(erase))
 }
 
 /// A page of messages, newest last.

@@ -124,6 +124,25 @@ pub async fn requests(db: impl PgExecutor<'_>, ids: &[RequestId]) -> sqlx::Resul
     Ok(rows.into_iter().map(Request::from).collect())
 }
 
+/// Whether a message of this session other than `request` waits for its reply.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn has_pending(
+    db: impl PgExecutor<'_>,
+    session: SessionKey,
+    request: RequestId,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+            select from messages where connection_id = $1 and status = 'pending' and id <> $2) as "pending!""#,
+        session.connection_id(),
+        request.0,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The session's newest request that has been taken in.
 ///
 /// # Errors

@@ -54,7 +54,7 @@ pub enum SendProblems {
     /// The body did not arrive in time.
     #[response(status = 408, content_type = "application/problem+json")]
     Timeout(ProblemBody),
-    /// The `Idempotency-Key` stands for another message.
+    /// The `Idempotency-Key` stands for another message, or (`session_busy`) a reply runs and `if_busy` is `reject`.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(ProblemBody),
     /// The body is larger than 256 KiB.
@@ -97,7 +97,7 @@ pub struct StreamEvent {
     timestamp: String,
     /// Whether nothing follows.
     is_final: bool,
-    /// What is going on, in a word.
+    /// What is going on, in a word: `queued` (see `ahead`), `waiting` (nobody has taken the message yet), `stopped` (final).
     #[schema(required = false)]
     status: Option<String>,
     /// How many messages of the session come before this one.
@@ -106,12 +106,15 @@ pub struct StreamEvent {
     /// Short answers to offer as buttons.
     #[schema(required = false)]
     quick_replies: Vec<String>,
-    /// Clear the text so far.
+    /// Clear the text so far, before `content` is appended.
     #[schema(required = false)]
     reset: bool,
     /// Why there is no (whole) reply.
     #[schema(required = false)]
     error: Option<StreamError>,
+    /// The answer was given without the database: it knows nothing of what was said before.
+    #[schema(required = false)]
+    degraded: bool,
     /// The id of the stored reply.
     #[schema(required = false)]
     message_id: Option<Uuid>,
