@@ -42,6 +42,26 @@ pub fn router(app: App) -> anyhow::Result<Router> {
     Ok(router.with_state(app))
 }
 
+/// What connections beyond the limit get: how the api is, for whoever watches over it, and else a 503.
+///
+/// # Errors
+/// `ALLOWED_ORIGINS` cannot be used.
+pub fn at_capacity(app: App) -> anyhow::Result<Router> {
+    let refuse = async || {
+        let detail = "There are too many connections at the moment. Nothing was done; please try again.";
+        Problem::unavailable("too_many_connections", detail, 2).unlogged()
+    };
+    let router = health::router()
+        .method_not_allowed_fallback(refuse)
+        .fallback(refuse);
+    let router = match cors(&app.config.allowed_origins)? {
+        // A page of another origin could not read the 503 otherwise.
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    Ok(router.with_state(app))
+}
+
 /// The routes without what surrounds them.
 fn routes(app: &App) -> Router<App> {
     let chat = Router::new()
