@@ -23,8 +23,8 @@ pub const REFUSAL_DEADLINE: Duration = Duration::from_secs(2);
 /// Bytes of a request's head, and of a response that wait to be written (and at most one event more).
 const BUFFER: usize = 64 << 10;
 
-/// Bytes that the kernel keeps for a client that does not read; left alone, Linux lets it grow to megabytes.
-const SEND_BUFFER: usize = 64 << 10;
+/// Bytes that the kernel keeps each way of what is not read yet (Linux twice that); left alone, Linux lets it grow to megabytes.
+const SOCKET_BUFFER: usize = 64 << 10;
 
 /// How connections are served.
 #[derive(Debug)]
@@ -87,7 +87,8 @@ impl Connections {
     fn prepare(&self, stream: &TcpStream) {
         // Token events are small, and shall not wait for each other.
         let _ = stream.set_nodelay(true);
-        let _ = sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER);
+        let _ = sockopt::set_socket_send_buffer_size(stream, SOCKET_BUFFER);
+        let _ = sockopt::set_socket_recv_buffer_size(stream, SOCKET_BUFFER);
         // The writer's deadline sees only what the kernel does not take. This one is for what it took and cannot get rid of, so
         // that a short reply or a keep-alive comment finds out a dead client, too.
         #[cfg(target_os = "linux")]
