@@ -28,6 +28,15 @@ pub struct Config {
     /// Messages of one session that may wait for their reply; beyond it, 429.
     #[arg(long, env, default_value_t = 256)]
     pub max_pending_per_session: usize,
+    /// Connections at once; beyond it, 503. Questions after the api's health are answered all the same.
+    #[arg(long, env, default_value_t = 10_000)]
+    pub max_connections: usize,
+    /// How long a client may take to send the head of a request, and how long a connection without a request is kept.
+    #[arg(long, env, default_value = "30s", value_parser = duration)]
+    pub head_deadline: Duration,
+    /// How long a client may take nothing of what is written to it; then the connection is closed, and the reply goes on.
+    #[arg(long, env, default_value = "30s", value_parser = duration)]
+    pub slow_reader_deadline: Duration,
     /// How long POST /chat/ waits for the whole reply; beyond it, 504.
     #[arg(long, env, default_value = "60s", value_parser = duration)]
     pub chat_deadline: Duration,

@@ -125,14 +125,9 @@ impl Problem {
         self.0.idempotency_key = Some(key.to_owned());
         self
     }
-}
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        if self.status.is_server_error() {
-            let request = self.request_id.map(|id| id.to_string());
-            tracing::error!(code = %self.code, status = self.status.as_u16(), request, "❌ Error");
-        }
+    /// The response, for what happens too often to have a line in the log each time.
+    pub fn unlogged(self) -> Response {
         let body = serde_json::to_vec(&*self.0).expect("strings and numbers always serialise");
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
@@ -142,6 +137,16 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            let request = self.request_id.map(|id| id.to_string());
+            tracing::error!(code = %self.code, status = self.status.as_u16(), request, "❌ Error");
+        }
+        self.unlogged()
     }
 }
 

@@ -1,7 +1,9 @@
 //! The front door: takes messages in over HTTP, and streams the replies out.
 //!
 //! - [`config`]: what an operator sets
-//! - [`server`], [`router`]: connections, and which handler gets which request
+//! - [`server`], [`connection`]: connections, and how each is kept within its bounds
+//! - [`capacity`], [`open_files`]: how many there may be
+//! - [`router`]: which handler gets which request
 //! - [`identity`]: who is asking
 //! - [`accept`], [`in_flight`]: how a message gets onto the queue
 //! - [`relay`]: how a reply gets from the journal to its readers
@@ -11,11 +13,14 @@
 //! - [`healthcheck`]: the question that a container asks
 
 pub mod accept;
+pub mod capacity;
 pub mod config;
+pub mod connection;
 pub mod error;
 pub mod healthcheck;
 pub mod identity;
 pub mod in_flight;
+pub mod open_files;
 pub mod relay;
 pub mod router;
 pub mod routes;
@@ -53,13 +58,12 @@ pub async fn run(config: Config, listener: TcpListener, lifecycle: Lifecycle) ->
     .await?;
     let pool = db::pool(&config.common, "frontdesk api")?;
     let drain = config.drain_deadline;
-    let app = App::new(config, nats, pool, lifecycle.clone())?;
+    let app = App::new(config, nats, pool, lifecycle)?;
     let migration = tokio::spawn(migrate(app.clone(), fatal));
     let closing = tokio::spawn(close(app.clone(), drain));
-    let router = router::router(app)?;
     info!(address = ?listener.local_addr()?, "listening");
     let served = tokio::select! {
-        result = server::serve(listener, router, &lifecycle, drain) => result,
+        result = server::serve(listener, &app) => result,
         // `fatal` lives in tasks that end with the process.
         Some(error) = broken.recv() => Err(error),
     };

@@ -26,10 +26,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(60 * 60);
 pub fn router(app: App) -> anyhow::Result<Router> {
     let cors = cors(&app.config.allowed_origins)?;
     let router = routes(&app)
-        .method_not_allowed_fallback(|| async {
-            let detail = "This resource does not know this method; see Allow.";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-        })
+        .method_not_allowed_fallback(method_not_allowed)
         .fallback(|| async {
             let detail = "There is nothing here. The api is described at /docs.";
             Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
@@ -40,6 +37,31 @@ pub fn router(app: App) -> anyhow::Result<Router> {
         None => router,
     };
     Ok(router.with_state(app))
+}
+
+/// What connections beyond the limit get: how the api is, for whoever watches over it, and else a 503.
+///
+/// # Errors
+/// `ALLOWED_ORIGINS` cannot be used.
+pub fn at_capacity(app: App) -> anyhow::Result<Router> {
+    let refuse = async || {
+        let detail = "There are too many connections at the moment. Nothing was done; please try again.";
+        Problem::unavailable("too_many_connections", detail, 2).unlogged()
+    };
+    let router = health::router()
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(refuse);
+    let router = match cors(&app.config.allowed_origins)? {
+        // A page of another origin could not read the 503 otherwise.
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    Ok(router.with_state(app))
+}
+
+async fn method_not_allowed() -> Problem {
+    let detail = "This resource does not know this method; see Allow.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
 /// The routes without what surrounds them.

@@ -1,34 +1,29 @@
-//! Connections: accepted, served with deadlines, and brought to an end when the process is.
+//! Connections: accepted up to a limit, and brought to an end when the process is.
 
 use std::time::Duration;
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use shared::lifecycle::Lifecycle;
 use tokio::net::TcpListener;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-/// How long a client may take to send the head of a request, and how long an idle connection is kept.
-const HEAD_DEADLINE: Duration = Duration::from_secs(30);
+use crate::capacity::{Capacity, Place};
+use crate::connection::Connections;
+use crate::open_files;
+use crate::router;
+use crate::state::App;
 
 /// How long to wait after `accept` failed, such as for want of file descriptors.
 const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `lifecycle` asks for an end; then requests may finish within `drain`.
+/// Serves until the app's lifecycle asks for an end; then requests may finish within its `DRAIN_DEADLINE`.
 ///
 /// # Errors
-/// None so far: what fails is one connection.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    lifecycle: &Lifecycle,
-    drain: Duration,
-) -> anyhow::Result<()> {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
+/// A setting cannot be used. What fails later is one connection.
+pub async fn serve(listener: TcpListener, app: &App) -> anyhow::Result<()> {
+    let (config, lifecycle) = (&app.config, &app.lifecycle);
+    let usual = Connections::usual(router::router(app.clone())?, config);
+    let refused = Connections::refused(router::at_capacity(app.clone())?, config);
+    let mut capacity = Capacity::new(open_files::make_room(config.max_connections));
     let connections = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -44,18 +39,20 @@ pub async fn serve(
                 continue;
             }
         };
-        // Token events are small, and shall not wait for each other.
-        let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
+        let Some(place) = capacity.enter() else {
+            continue;
+        };
+        let serve = match &place {
+            Place::Usual(_) => usual.serve(stream, &connections),
+            Place::Reserve(_) => refused.serve(stream, &connections),
+        };
         let hard = lifecycle.hard.clone();
         tokio::spawn(async move {
             tokio::select! {
                 () = hard.cancelled() => {}
-                result = connection => if let Err(error) = result {
-                    debug!(%error, "a connection broke");
-                },
+                () = serve => {}
             }
+            drop(place);
         });
     }
     drop(listener);
@@ -63,7 +60,7 @@ pub async fn serve(
     tokio::select! {
         () = connections.shutdown() => {}
         () = lifecycle.hard.cancelled() => {}
-        () = tokio::time::sleep(drain) => warn!("some connections did not end in time"),
+        () = tokio::time::sleep(config.drain_deadline) => warn!("some connections did not end in time"),
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`deployment`]: a database and a prefix of its own, with as many api and worker processes as a test wants
 //! - [`process`]: one of those, to be stopped, killed and read
-//! - [`client`] and [`sse`]: a visitor
+//! - [`client`] and [`sse`]: a visitor; [`raw`]: one that behaves badly
 //! - [`chaos`]: faults against a whole deployment, and the checker of what must hold all the same
 //! - [`store`]: what was stored and journalled, to be checked against what visitors saw
 
@@ -10,6 +10,7 @@ pub mod chaos;
 pub mod client;
 pub mod deployment;
 pub mod process;
+pub mod raw;
 pub mod sse;
 pub mod store;
 

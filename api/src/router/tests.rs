@@ -280,6 +280,24 @@ async fn other_origins_are_let_in_by_setting_only() {
 }
 
 #[tokio::test]
+async fn beyond_the_limit_everything_but_health_is_a_503_that_other_origins_can_read() {
+    let full = at_capacity(app(&["--allowed-origins=https://clinic.example"]).await).unwrap();
+    for (method, path) in [("GET", "/"), ("POST", "/chat/stream"), ("GET", "/x")] {
+        check(&full, request(method, path), 503, "too_many_connections").await;
+    }
+    let mut from_elsewhere = request("GET", "/chat/stream");
+    let origin = HeaderValue::from_static("https://clinic.example");
+    from_elsewhere.headers_mut().insert(header::ORIGIN, origin);
+    let (response, _) = send(&full, from_elsewhere).await;
+    assert_eq!(
+        response.headers()["access-control-allow-origin"],
+        "https://clinic.example"
+    );
+    let (response, _) = send(&full, request("GET", "/healthz")).await;
+    assert_eq!(response.status(), 200);
+}
+
+#[tokio::test]
 async fn a_panic_is_a_problem_without_its_text() {
     async fn panics() {
         panic!("secret");

@@ -1,40 +1,20 @@
 //! What a worker does with agents that fail: workers in this process, with agents of our own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Parser;
 use e2e::{Deployment, sse, store};
 use serde_json::json;
-use shared::lifecycle::Lifecycle;
 use worker::agents::{Agent, AgentError, Outcome, Reply, Turn};
-use worker::config::Config;
 
-#[derive(Parser)]
-struct Settings {
-    #[command(flatten)]
-    config: Config,
-}
+use crate::in_process::{self, InProcess};
 
-/// A worker of this process; it ends with the value.
-struct InProcess(Lifecycle);
-
-impl Drop for InProcess {
-    fn drop(&mut self) {
-        self.0.hard.cancel();
-        self.0.soft.cancel();
-    }
-}
-
+/// A worker that gives an agent little time.
 fn worker_with(deployment: &Deployment, agent: impl Agent + 'static) -> InProcess {
-    let mut config = Settings::parse_from(["worker"]).config;
-    config.common = deployment.settings();
-    config.agent_deadline = Duration::from_millis(300);
-    let lifecycle = Lifecycle::new();
-    tokio::spawn(worker::run_with(config, lifecycle.clone(), Arc::new(agent)));
-    InProcess(lifecycle)
+    in_process::worker_with(deployment, agent, |config| {
+        config.agent_deadline = Duration::from_millis(300);
+    })
 }
 
 /// Says "Half a " and then does what the message asks for, so often as it says; after that it answers.

@@ -66,7 +66,8 @@ pub enum SendProblems {
     /// Too many messages of this conversation wait; see `Retry-After`.
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(ProblemBody),
-    /// The message was not accepted, or (`acceptance_unknown`) perhaps; see `Retry-After` and `idempotency_key`.
+    /// The message was not accepted (`queue_unavailable`, `queue_full`, `too_many_connections`, `stopping`), or
+    /// (`acceptance_unknown`) perhaps; see `Retry-After` and `idempotency_key`.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemBody),
 }
@@ -81,7 +82,7 @@ pub enum ReadProblems {
     /// `X-User-ID` without the right `X-User-Hash`.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(ProblemBody),
-    /// What has to be read is away; see `Retry-After`.
+    /// What has to be read is away, or there are too many connections; see `Retry-After`.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemBody),
 }
