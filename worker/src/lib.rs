@@ -5,6 +5,7 @@
 //! - [`lease`] keeps the sessions, [`control`] hears that one was stopped, [`janitor`] ends them, [`sign_of_life`] tells that the
 //!   worker lives
 //! - [`agents`] is who answers
+//! - [`failed`] is for operators
 
 pub mod agents;
 pub mod commit;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod consumer;
 pub mod control;
 pub mod erased;
+pub mod failed;
 pub mod intake;
 pub mod janitor;
 pub mod journal;

@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use shared::db::failed::Retried;
+use shared::ids::RequestId;
 use shared::lifecycle::Lifecycle;
 use shared::telemetry;
 use worker::config::Config;
+use worker::failed::Retries;
 
 /// Answers the messages of a clinic's visitors. Start as many as you need.
 #[derive(Parser)]
@@ -21,6 +24,20 @@ struct Cli {
 enum Command {
     /// Clear expired sessions once and print how many; their messages stay.
     Cleanup,
+    /// List the messages that were given up, newest first: id, when it was accepted, attempts, error, session.
+    Failed {
+        /// Messages at most.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Run messages again that were given up; their replies begin anew, where their readers stand.
+    ///
+    /// It fails where one of them is unknown or has not failed; the others run all the same.
+    Retry {
+        /// The ids of the messages, as `failed` lists them.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<RequestId>,
+    },
 }
 
 #[tokio::main]
@@ -45,6 +62,32 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
                 "Cleaned up {} expired sessions",
                 worker::clean_up(&cli.config).await?
             );
+            Ok(())
+        }
+        Some(Command::Failed { limit }) => {
+            let failed = worker::failed::list(&cli.config, limit).await?;
+            if failed.is_empty() {
+                println!("No message has failed");
+            }
+            for line in failed {
+                println!("{line}");
+            }
+            Ok(())
+        }
+        Some(Command::Retry { ids }) => {
+            let retries = Retries::connect(&cli.config).await?;
+            let mut left = 0;
+            for id in ids {
+                let outcome = retries.retry(id).await?;
+                left += usize::from(outcome != Retried::Retried);
+                let outcome = match outcome {
+                    Retried::Retried => "runs again",
+                    Retried::Unknown => "there is no such message",
+                    Retried::NotFailed => "has not failed",
+                };
+                println!("{id}: {outcome}");
+            }
+            anyhow::ensure!(left == 0, "{left} of them cannot run again");
             Ok(())
         }
         None => worker::run(cli.config, Lifecycle::from_signals()?).await,

@@ -7,6 +7,7 @@ mod conversation;
 mod crash;
 mod database;
 mod erasure;
+mod failed;
 mod in_process;
 mod order;
 mod outage;
