@@ -41,8 +41,7 @@ async function resumes(browser, base, what, breakConnection) {
   assert(positions.length > 0, `${what}: the page asks for the rest`);
   assert.match(positions[0], /:[1-9][0-9]*$/, `${what}: from the middle on`);
   assert.equal(await page.getByRole("alert").count(), 0, `${what}: the visitor is not bothered`);
-  const history = await page.evaluate(async () => (await fetch("/chat/history")).json());
-  const stored = history.messages.filter((message) => message.direction === "outgoing");
+  const stored = (await chat.history()).filter((message) => message.direction === "outgoing");
   assert.deepEqual([reply], stored.map((message) => message.content), `${what}: shown as stored, once`);
   console.log(`${what}: resumed at ${positions.join(", ")}`);
   await context.close();

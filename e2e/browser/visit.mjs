@@ -84,6 +84,9 @@ export class ChatPage {
     this.log = page.getByRole("log", { name: "Conversation" });
     this.input = page.getByRole("textbox", { name: "Your message" });
     this.send = page.getByRole("button", { name: "Send", exact: true });
+    this.stop = page.getByRole("button", { name: "Stop the reply" });
+    this.status = page.getByRole("status");
+    this.alerts = page.getByRole("alert");
     this.choices = page.getByRole("group", { name: "Suggested answers" }).getByRole("button");
     // Each message says who wrote it, for those who do not see on which side it stands.
     this.replies = this.log.locator(":scope > *").filter({ hasText: /^Anna: / });
@@ -95,9 +98,15 @@ export class ChatPage {
     await this.ready();
   }
 
-  /** Until a message can be sent: nothing is being loaded or written. */
+  /** Until nothing is being loaded or written. */
   async ready() {
+    await this.status.and(this.page.locator(":empty")).waitFor({ state: "attached" });
     await this.send.and(this.page.locator(":enabled")).waitFor();
+  }
+
+  /** Until the status line says `text`. */
+  async doing(text) {
+    await this.status.filter({ hasText: text }).waitFor();
   }
 
   async say(text) {
@@ -115,6 +124,17 @@ export class ChatPage {
 
   async transcript() {
     return this.messages.allTextContents();
+  }
+
+  /** The same, with what stands between the messages. */
+  async everything() {
+    return this.log.locator(":scope > *").allTextContents();
+  }
+
+  /** What the api has stored, in the order of the messages. */
+  async history() {
+    const { messages } = await this.page.evaluate(async () => (await fetch("/chat/history")).json());
+    return messages;
   }
 }
 

@@ -109,6 +109,17 @@ async fn a_visitor_converses_on_the_chat_page() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_stops_replies_lets_messages_wait_and_erases_all_on_the_chat_page() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    // So slow that a reply is always caught in the middle.
+    let _worker = deployment
+        .worker_with(&[("OFFLINE_TOKEN_DELAY_MS", "300"), ("TOKEN_INTERVAL", "0s")])
+        .await?;
+    Scenario::start("in_the_middle", &api.base)?.succeeds().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_chat_page_goes_on_where_its_connection_broke() -> Result<()> {
     let deployment = Deployment::new().await?;
     let mut api = deployment.api().await?;

@@ -2,10 +2,14 @@
 const $ = (id) => document.getElementById(id);
 const assistant = document.body.dataset.assistant;
 const main = document.querySelector("main");
-let busy = false;
+// A browser opens six connections to a server. Some have to remain: to stop a reply, and for another tab.
+const MOST_AT_ONCE = 3;
+// The replies that are not whole yet, in the order of their messages.
+let running = [];
+let loading = "Loading…";
 
 // What is written is only ever text, never markup.
-function bubble(direction, text, before) {
+function bubble(direction, text) {
   const element = document.createElement("div");
   element.className = "message " + direction;
   const who = document.createElement("span");
@@ -14,19 +18,27 @@ function bubble(direction, text, before) {
   const content = document.createElement("span");
   content.textContent = text;
   element.append(who, content);
-  $("log").insertBefore(element, before || null);
-  return { element, content };
+  return element;
 }
 
 // Where one writes next, without opening a phone's keyboard for someone who taps.
 function toInput() { if (matchMedia("(pointer: fine)").matches) $("text").focus(); }
 
+function isAtEnd() { return main.scrollHeight - main.scrollTop - main.clientHeight < 120; }
+
 function toEnd() { main.scrollTop = main.scrollHeight; }
 
-function setBusy(now, text) {
-  busy = now;
-  $("send").disabled = now;
-  $("status").textContent = now ? text || assistant + " is writing…" : "";
+// Shows what is going on, and what can be done about it.
+function refresh() {
+  const ends = running.length ? [running[0], running[running.length - 1]] : [];
+  const text = loading || [...new Set(ends.map((reply) => reply.doing()))].join(" ");
+  // Said again, it would be read out again.
+  if ($("status").textContent !== text) $("status").textContent = text;
+  const stoppable = ends.length > 0 && ends[0].lastId !== "";
+  const wasFocused = document.activeElement === $("stop");
+  $("stop").hidden = !stoppable;
+  if (wasFocused && !stoppable) toInput();
+  $("send").disabled = loading !== "" || running.length >= MOST_AT_ONCE;
 }
 
 function choices(texts) {
@@ -35,7 +47,6 @@ function choices(texts) {
     button.type = "button";
     button.textContent = text;
     button.addEventListener("click", () => {
-      if (busy) return;
       send(text);
       toInput();
     });
@@ -43,7 +54,7 @@ function choices(texts) {
   }));
 }
 
-function wrong(text, label, action) {
+function wrong(text, label, action, above) {
   const element = document.createElement("div");
   element.className = "message wrong";
   element.setAttribute("role", "alert");
@@ -55,44 +66,106 @@ function wrong(text, label, action) {
     button.addEventListener("click", () => { element.remove(); action(); });
     element.append(button);
   }
-  $("log").append(element);
-  setBusy(false);
-  toEnd();
+  const atEnd = isAtEnd();
+  if (above) above.after(element);
+  else $("log").append(element);
+  if (atEnd || !above) toEnd();
 }
 
-// Shows one reply. A client that appends `content` until `is_final` is right, wherever the events come from.
+// The response; or, where there is none or not a good one, what to tell the visitor.
+async function ask(path, options, failed) {
+  const response = await fetch(path, options).catch(() => null);
+  if (response && response.ok) return { response };
+  const problem = response ? await response.json().catch(() => ({})) : {};
+  return {
+    text: problem.detail || failed,
+    temporary: !response || response.status === 429 || response.status >= 500,
+  };
+}
+
+// Shows one reply, under its message. A client that appends `content` until `is_final` is right, wherever the events come from.
 class Reply {
-  constructor(text) {
+  constructor(message, text) {
+    this.message = message;
     this.text = text;
-    this.lastId = "";
+    // Below this comes what comes next.
+    this.last = message;
     this.shown = null;
+    this.lastId = "";
+    this.status = "";
+    this.ahead = 0;
     this.done = false;
+    this.whole = new Promise((resolve) => { this.end = resolve; });
+  }
+  begin() {
+    if (!running.includes(this)) running.push(this);
+    refresh();
+  }
+  add(element) {
+    this.last.after(element);
+    this.last = element;
+  }
+  say(text) {
+    if (!this.shown) {
+      this.shown = bubble("outgoing", "");
+      this.add(this.shown);
+    }
+    this.shown.lastChild.append(text);
+  }
+  clear() {
+    if (this.shown) this.shown.lastChild.textContent = "";
+  }
+  remark(text) {
+    const element = document.createElement("p");
+    element.className = "remark";
+    element.textContent = text;
+    this.add(element);
+  }
+  doing() {
+    if (this.status === "stopping") return "Stopping…";
+    if (this.status === "lost") return "";
+    if (this.status === "waiting") return "Your message is kept; nobody has come to it yet.";
+    if (this.status === "queued" && this.ahead) return `Your message waits: ${this.ahead} before it.`;
+    return assistant + " is writing…";
   }
   take(id, data) {
     const event = JSON.parse(data);
+    const atEnd = isAtEnd();
     if (id) this.lastId = id;
-    if (event.content || event.reset) {
-      const atEnd = main.scrollHeight - main.scrollTop - main.clientHeight < 120;
-      if (!this.shown) {
-        this.shown = bubble("outgoing", "");
-        this.shown.element.setAttribute("aria-busy", "true");
-      }
-      if (event.reset) this.shown.content.textContent = "";
-      this.shown.content.append(event.content);
-      if (atEnd) toEnd();
+    if (event.reset) this.clear();
+    if (event.content) {
+      this.say(event.content);
+      this.shown.setAttribute("aria-busy", "true");
     }
-    if (!event.is_final) return;
+    if (event.is_final) this.finish(event);
+    else if (this.status !== "stopping") {
+      this.status = event.status || "";
+      this.ahead = event.ahead || 0;
+    }
+    refresh();
+    if (atEnd) toEnd();
+  }
+  finish(event) {
     this.done = true;
-    if (this.shown) this.shown.element.removeAttribute("aria-busy");
-    setBusy(false);
-    if (event.error) wrong(event.error.message, "Send again", this.text && (() => attempt(this.text, key())));
-    else choices(event.quick_replies || []);
-    toEnd();
+    running = running.filter((reply) => reply !== this);
+    for (const reply of running) reply.ahead = Math.max(reply.ahead - 1, 0);
+    const erased = event.error && event.error.code === "erased";
+    if (this.shown) this.shown.removeAttribute("aria-busy");
+    if (this.shown && erased) {
+      this.shown.remove();
+      this.last = this.message;
+    }
+    if (event.status === "stopped") this.remark("Stopped");
+    if (event.degraded) this.remark(assistant + " answered without knowing the conversation so far.");
+    if (event.error) wrong(event.error.message, "Send again", !erased && (() => send(this.text)), this.last);
+    else if (!running.length) choices(event.quick_replies || []);
+    this.end();
   }
   // The connection broke, the reply did not: go on after the last event.
   resume(tries = 0) {
     const source = new EventSource("/chat/stream?last_event_id=" + encodeURIComponent(this.lastId));
-    setBusy(true);
+    if (this.status === "lost") this.status = "";
+    this.begin();
     source.onmessage = (message) => {
       tries = 0;
       this.take(message.lastEventId, message.data);
@@ -101,8 +174,10 @@ class Reply {
     source.onerror = () => {
       if (this.done || source.readyState !== EventSource.CLOSED) return;
       // An answer that is no stream, such as a 503 of an api that has just started: EventSource gives up, we do not yet.
-      if (tries < 5) setTimeout(() => this.resume(tries + 1), 500 * 2 ** tries);
-      else wrong("The connection was lost.", "Go on", () => this.resume());
+      if (tries < 5) return setTimeout(() => this.resume(tries + 1), 500 * 2 ** tries);
+      this.status = "lost";
+      refresh();
+      wrong("The connection was lost.", "Go on", () => this.resume(), this.last);
     };
   }
 }
@@ -134,26 +209,20 @@ async function readEvents(response, reply) {
 }
 
 // The same key makes a repetition the same message: it is answered once.
-async function attempt(text, idempotencyKey) {
-  setBusy(true);
-  const again = () => attempt(text, idempotencyKey);
-  const reply = new Reply(text);
-  let response;
-  try {
-    response = await fetch("/chat/stream", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey },
-      body: JSON.stringify({ content: text }),
-    });
-  } catch {
-    return wrong("Your message could not be sent.", "Try again", again);
-  }
-  if (!response.ok) {
-    const problem = await response.json().catch(() => ({}));
-    const temporary = response.status === 429 || response.status >= 500;
-    return wrong(problem.detail || "Something went wrong.", "Try again", temporary && again);
+async function attempt(reply, idempotencyKey) {
+  reply.begin();
+  const { response, text, temporary } = await ask("/chat/stream", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey },
+    body: JSON.stringify({ content: reply.text }),
+  }, "Your message could not be sent.");
+  if (!response) {
+    running = running.filter((other) => other !== reply);
+    refresh();
+    return wrong(text, "Try again", temporary && (() => attempt(reply, idempotencyKey)), reply.last);
   }
   reply.lastId = response.headers.get("X-Request-ID") + ":0";
+  refresh();
   try {
     await readEvents(response, reply);
   } catch { /* resumed below */ }
@@ -162,16 +231,16 @@ async function attempt(text, idempotencyKey) {
 
 function send(text) {
   choices([]);
-  for (const old of document.querySelectorAll(".wrong")) old.remove();
-  bubble("incoming", text);
+  const message = bubble("incoming", text);
+  $("log").append(message);
   toEnd();
-  attempt(text, key());
+  attempt(new Reply(message, text), key());
 }
 
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("text").value;
-  if (busy || !text.trim()) return;
+  if ($("send").disabled || !text.trim()) return;
   $("text").value = "";
   grow();
   send(text);
@@ -191,39 +260,84 @@ function grow() {
 }
 $("text").addEventListener("input", grow);
 
+// Stops the reply that runs; those to later messages follow.
+async function stop() {
+  const [reply] = running;
+  if (!reply || !reply.lastId || reply.status === "stopping") return;
+  reply.status = "stopping";
+  refresh();
+  const [request] = reply.lastId.split(":");
+  const { response, text } = await ask("/chat/stop?request_id=" + request, { method: "POST" }, "The reply could not be stopped.");
+  const outcome = response && (await response.json().catch(() => ({}))).status;
+  if (reply.done || outcome === "stopped" || outcome === "requested") return;
+  // Too late, or not heard: it goes on to its end.
+  reply.status = "";
+  refresh();
+  if (!response) wrong(text, "Try again", stop);
+}
+$("stop").addEventListener("click", stop);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.isComposing && !$("dialog").open) stop();
+});
+
+$("ask").addEventListener("click", () => $("dialog").showModal());
+$("keep").addEventListener("click", () => $("dialog").close());
+$("erase").addEventListener("click", async () => {
+  $("erase").disabled = true;
+  const { response, text } = await ask("/chat/history", { method: "DELETE" }, "The conversation could not be erased.");
+  // Nothing of it may be left here either, nor of what is still on its way.
+  if (response) return location.reload();
+  $("erase").disabled = false;
+  $("dialog").close();
+  wrong(text, "Try again", () => $("erase").click());
+});
+
+// Shows a page of stored messages above what is shown. The replies that are still to come.
 async function loadHistory(before) {
-  const query = before ? "?before=" + encodeURIComponent(before) : "";
-  const response = await fetch("/chat/history" + query);
-  if (!response.ok) throw new Error("history");
+  const { response } = await ask("/chat/history" + (before ? "?before=" + encodeURIComponent(before) : ""));
+  if (!response) throw new Error("history");
   const page = await response.json();
   const first = $("log").firstChild;
+  const replies = new Map();
   for (const message of page.messages) {
-    const links = message.media.map((item) => item.url);
-    const text = [message.content, ...links].filter(Boolean).join("\n");
-    if (text) bubble(message.direction, text, first);
+    const text = [message.content, ...message.media.map((item) => item.url)].filter(Boolean).join("\n");
+    let reply = replies.get(message.reply_to);
+    if (!reply) {
+      // A message, or the reply to one on the page before.
+      const element = bubble(message.direction, text);
+      element.hidden = !text;
+      $("log").insertBefore(element, first);
+      reply = new Reply(element, message.content);
+      reply.lastId = message.id + ":0";
+      replies.set(message.id, reply);
+    } else if (text) {
+      reply.say(text);
+    }
+    if (message.status === "stopped") reply.remark("Stopped");
   }
   $("earlier").hidden = !page.next_before;
   $("earlier").onclick = () => loadHistory(page.next_before).catch(() => {});
-  return page.messages;
+  const pending = page.messages.filter((message) => message.status === "pending");
+  return { messages: page.messages, pending: pending.map((message) => replies.get(message.id)) };
 }
 
 async function start() {
-  setBusy(true, "Loading…");
-  let messages = [];
+  refresh();
+  let messages = [], pending = [];
   try {
     // The first answer also sets the cookie that this conversation belongs to.
-    messages = await loadHistory();
+    ({ messages, pending } = await loadHistory());
   } catch {
     wrong("Earlier messages cannot be shown at the moment.", "", null);
   }
-  setBusy(false);
+  loading = "";
+  running.push(...pending);
+  refresh();
   toEnd();
   const last = messages[messages.length - 1];
-  if (last && last.direction === "incoming" && last.status === "pending") {
-    const reply = new Reply(last.content);
-    reply.lastId = last.id + ":0";
-    reply.resume();
-  } else if (last && last.reply_to) {
+  if (!last) {
+    choices(["I would like to book a consultation", "Which treatments do you offer?", "When are you open?"]);
+  } else if (!pending.length && last.reply_to) {
     // The final event has the answers to choose from, which are not part of the text.
     const source = new EventSource("/chat/stream?last_event_id=" + encodeURIComponent(last.reply_to + ":0"));
     source.onerror = () => source.close();
@@ -231,11 +345,13 @@ async function start() {
       const event = JSON.parse(message.data);
       if (!event.is_final) return;
       source.close();
-      if (!busy) choices(event.quick_replies || []);
+      if (!running.length) choices(event.quick_replies || []);
       toEnd();
     };
-  } else if (!messages.length) {
-    choices(["I would like to book a consultation", "Which treatments do you offer?", "When are you open?"]);
+  }
+  for (const reply of pending) {
+    reply.resume();
+    await reply.whole;
   }
 }
 document.querySelector(".mark").textContent = assistant.charAt(0);
