@@ -98,9 +98,8 @@ async function erase(browser, base) {
   await dialog.getByRole("button", { name: "Keep it" }).click();
   assert.equal((await chat.history()).length, 1, "nothing was erased");
 
-  await page.route("**/chat/history", (route) =>
-    route.fulfill({ status: 503, contentType: "application/problem+json", body: `{"detail": "Not now."}` })
-  , { times: 1 });
+  const refusal = { status: 503, contentType: "application/problem+json", body: `{"detail": "Not now."}` };
+  await page.route("**/chat/history", (route) => route.fulfill(refusal), { times: 1 });
   await button.click();
   await dialog.getByRole("button", { name: "Erase it" }).click();
   await chat.alerts.filter({ hasText: "Not now." }).waitFor();

@@ -28,16 +28,18 @@ function isAtEnd() { return main.scrollHeight - main.scrollTop - main.clientHeig
 
 function toEnd() { main.scrollTop = main.scrollHeight; }
 
+// The reply that is stopped first: one of which the api and this page know.
+function stoppable() { return running.find((reply) => reply.lastId && reply.status !== "lost"); }
+
 // Shows what is going on, and what can be done about it.
 function refresh() {
   const ends = running.length ? [running[0], running[running.length - 1]] : [];
   const text = loading || [...new Set(ends.map((reply) => reply.doing()))].join(" ");
   // Said again, it would be read out again.
   if ($("status").textContent !== text) $("status").textContent = text;
-  const stoppable = ends.length > 0 && ends[0].lastId !== "";
   const wasFocused = document.activeElement === $("stop");
-  $("stop").hidden = !stoppable;
-  if (wasFocused && !stoppable) toInput();
+  $("stop").hidden = !stoppable();
+  if (wasFocused && $("stop").hidden) toInput();
   $("send").disabled = loading !== "" || running.length >= MOST_AT_ONCE;
 }
 
@@ -262,8 +264,8 @@ $("text").addEventListener("input", grow);
 
 // Stops the reply that runs; those to later messages follow.
 async function stop() {
-  const [reply] = running;
-  if (!reply || !reply.lastId || reply.status === "stopping") return;
+  const reply = stoppable();
+  if (!reply || reply.status === "stopping") return;
   reply.status = "stopping";
   refresh();
   const [request] = reply.lastId.split(":");
