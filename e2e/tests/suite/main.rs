@@ -12,6 +12,7 @@ mod order;
 mod outage;
 mod overload;
 mod sessions;
+mod stateless;
 mod stop;
 mod turns;
 mod wire;
