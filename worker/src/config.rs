@@ -20,6 +20,10 @@ pub struct Config {
     /// Milliseconds between the words of the offline engine, to read like someone typing.
     #[arg(long, env, default_value_t = 0)]
     pub offline_token_delay_ms: u64,
+    /// How long a visitor of the website waits for PostgreSQL before the agent answers without it, knowing nothing of what was
+    /// said before; 0s: for as long as it takes.
+    #[arg(long, env, default_value = "2s", value_parser = duration)]
+    pub stateless_after: Duration,
     /// How long an agent may take for one reply; then the turn is tried again.
     #[arg(long, env, default_value = "2m", value_parser = duration)]
     pub agent_deadline: Duration,

@@ -24,7 +24,7 @@ const SLOTS: usize = 128;
 /// Gets work until the soft token is cancelled.
 pub async fn run(worker: Arc<Worker>, intakes: Intakes) {
     let soft = worker.lifecycle.soft.clone();
-    let mut away: Option<Waits> = None;
+    let mut waits: Option<Waits> = None;
     let mut consumer: Option<PullConsumer> = None;
     let mut connections = worker.nats.connections();
     let mut next_claim = Instant::now();
@@ -44,28 +44,37 @@ pub async fn run(worker: Arc<Worker>, intakes: Intakes) {
                 claimed = worker.claim(&mut slots, &[]) => claimed,
             };
             match claimed {
-                Ok(_) if away.take().is_some() => info!("PostgreSQL is back"),
-                Ok(_) => {}
+                Ok(_) => {
+                    waits = None;
+                    if worker.database.answered() {
+                        info!("PostgreSQL is back");
+                    }
+                    if slots.is_empty() {
+                        // There may be more.
+                        continue;
+                    }
+                    next_claim = Instant::now() + ROUND;
+                }
                 Err(error) => {
-                    // Without PostgreSQL nothing is taken in; the queue keeps it.
-                    if away.is_none() {
+                    if worker.database.is_away() {
                         warn!(code = db::code(&error), "❌ Error: PostgreSQL is away");
                     }
-                    let wait = away
-                        .get_or_insert_with(|| UNTIL_CANCELLED.waits())
-                        .next()
-                        .unwrap_or(ROUND);
-                    tokio::select! {
-                        () = soft.cancelled() => return,
-                        () = tokio::time::sleep(wait) => continue,
-                    }
+                    let waits = waits.get_or_insert_with(|| UNTIL_CANCELLED.waits());
+                    next_claim = Instant::now() + waits.next().unwrap_or(ROUND);
                 }
             }
-            if slots.is_empty() {
-                // There may be more.
-                continue;
+        }
+        // Without PostgreSQL nothing is taken in, and the queue keeps it; visitors who have waited long enough are answered.
+        if !worker.database.away_for().is_zero()
+            && worker
+                .stateless_after
+                .is_none_or(|after| worker.database.away_for() < after)
+        {
+            drop(slots);
+            tokio::select! {
+                () = soft.cancelled() => return,
+                () = tokio::time::sleep(ROUND) => continue,
             }
-            next_claim = Instant::now() + ROUND;
         }
         tokio::select! {
             pulled = pull(&worker, &intakes, &mut consumer, slots) => if let Err(error) = pulled {

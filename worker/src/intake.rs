@@ -11,7 +11,7 @@ use shared::db;
 use shared::db::turn::{Arrival, Intake, TakenIn};
 use shared::envelope::{Envelope, IfBusy};
 use shared::event::{EventData, EventError, EventExtra};
-use shared::ids::{RequestId, SessionKey, WorkerId};
+use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
 use shared::journal;
 use shared::retry::{self, BRIEFLY};
 use sqlx::PgPool;
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::lease::Leases;
+use crate::stateless;
 use crate::worker::Worker;
 
 /// Messages that one call takes in at most.
@@ -107,8 +108,18 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
     let request = arrival.envelope.request_id;
     let session = arrival.envelope.session;
     let interrupts = arrival.envelope.if_busy == IfBusy::Interrupt;
-    match intakes.submit(arrival).await {
+    let patience = may_be_answered_without(&worker, &arrival).unwrap_or(Duration::MAX);
+    let Ok(answered) = tokio::time::timeout(patience, intakes.submit(arrival.clone())).await else {
+        // Whatever becomes of that call: a message that it has taken in is answered once the database is back, and goes on from
+        // what is said now.
+        worker.database.is_away();
+        return stateless::answer(&worker, &message, arrival).await;
+    };
+    match answered {
         Ok(Ok((taken, sent))) => {
+            if worker.database.answered() {
+                info!("PostgreSQL is back");
+            }
             if taken.user_created {
                 info!(%session, "✅ User created");
             }
@@ -137,8 +148,17 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
             }
         }
         Ok(Err(Refused::ForNow(code))) => {
-            warn!(%session, code, "❌ Error: a message waits for PostgreSQL");
-            answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await;
+            worker.database.is_away();
+            let waited = OffsetDateTime::now_utc() - arrival.envelope.received_at;
+            match may_be_answered_without(&worker, &arrival) {
+                Some(after) if waited >= after && worker.database.away_for() >= after => {
+                    stateless::answer(&worker, &message, arrival).await;
+                }
+                _ => {
+                    warn!(%session, code, "❌ Error: a message waits for PostgreSQL");
+                    answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await;
+                }
+            }
         }
         Ok(Err(Refused::ForGood(code))) => {
             warn!(%session, %request, code, "❌ Error: a message cannot be stored");
@@ -153,6 +173,12 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
         }
         Err(_) => answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await,
     }
+}
+
+/// After how long the message is answered without PostgreSQL: only visitors of the website see someone write, and only once.
+fn may_be_answered_without(worker: &Worker, arrival: &Arrival) -> Option<Duration> {
+    let waits = arrival.envelope.channel == Channel::Web && arrival.envelope.answered.is_none();
+    worker.stateless_after.filter(|_| waits)
 }
 
 /// Tells the queue what became of a message; where that is lost the message comes again.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::lease::{Lease, Lost};
+use crate::speak::Journal;
 
 /// Why an event did not get into the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +52,23 @@ pub struct Writer<'a> {
     next_seq: u64,
 }
 
+impl Journal for Writer<'_> {
+    /// It is on its way when this returns; only the first is waited for, before the second.
+    async fn emit(&mut self, data: &EventData) -> Result<(), WriteError> {
+        self.confirm_first().await?;
+        self.events
+            .push(TokenEvent::new(self.lease.epoch, self.next_seq, data));
+        self.next_seq += 1;
+        self.send_from(self.events.len() - 1).await?;
+        while self.ours
+            && let Some(Some(answer)) = self.in_flight.next().now_or_never()
+        {
+            self.note(answer).await?;
+        }
+        Ok(())
+    }
+}
+
 impl<'a> Writer<'a> {
     /// Goes on at `next_seq`, where the journal's last message of this reply has stream sequence `expected`.
     pub fn new(
@@ -75,24 +93,6 @@ impl<'a> Writer<'a> {
             connection: *nats.connections().borrow(),
             next_seq,
         }
-    }
-
-    /// Journals the next event. It is on its way when this returns; only the first is waited for, before the second.
-    ///
-    /// # Errors
-    /// See [`WriteError`].
-    pub async fn emit(&mut self, data: &EventData) -> Result<(), WriteError> {
-        self.confirm_first().await?;
-        self.events
-            .push(TokenEvent::new(self.lease.epoch, self.next_seq, data));
-        self.next_seq += 1;
-        self.send_from(self.events.len() - 1).await?;
-        while self.ours
-            && let Some(Some(answer)) = self.in_flight.next().now_or_never()
-        {
-            self.note(answer).await?;
-        }
-        Ok(())
     }
 
     /// Waits until the journal has confirmed the first event, and with it that nobody else writes.

@@ -1,7 +1,8 @@
 //! The worker: takes messages off the queue, runs the agents, and journals and stores their replies.
 //!
 //! - [`consumer`] and [`intake`] get the work, [`worker`] runs it session by session, [`turn`] answers one request
-//! - [`order`], [`speak`], [`journal`], [`takeover`] and [`commit`] are the steps of a turn
+//! - [`order`], [`speak`], [`journal`], [`takeover`] and [`commit`] are the steps of a turn; [`stateless`] is one without a
+//!   [`database`]
 //! - [`lease`] keeps the sessions, [`control`] hears that one was stopped, [`janitor`] ends them, [`sign_of_life`] tells that the
 //!   worker lives
 //! - [`agents`] is who answers
@@ -12,6 +13,7 @@ pub mod commit;
 pub mod config;
 pub mod consumer;
 pub mod control;
+pub mod database;
 pub mod erased;
 pub mod failed;
 pub mod intake;
@@ -21,6 +23,7 @@ pub mod lease;
 pub mod order;
 pub mod sign_of_life;
 pub mod speak;
+pub mod stateless;
 pub mod takeover;
 pub mod turn;
 pub mod worker;
@@ -43,6 +46,7 @@ use tracing::{info, warn};
 use crate::agents::offline::Manager;
 use crate::commit::Commits;
 use crate::config::Config;
+use crate::database::Database;
 use crate::erased::AnyAgent;
 use crate::lease::Leases;
 use crate::speak::Pace;
@@ -137,7 +141,8 @@ async fn work(
             token_delay: Duration::from_millis(config.offline_token_delay_ms),
             deadline: config.agent_deadline,
         },
-        session_ttl: config.session_ttl,
+        stateless_after: Some(config.stateless_after).filter(|after| !after.is_zero()),
+        database: Database::default(),
         lifecycle: lifecycle.clone(),
         leases: leases.clone(),
         commits: Commits::new(db.clone(), id, &leases, lifecycle.hard.clone()),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agents::{AgentError, Outcome, Reply, Turn};
 use crate::erased::AnyAgent;
-use crate::journal::{WriteError, Writer};
+use crate::journal::WriteError;
 use crate::lease::Lost;
 use crate::takeover::{Continuation, Sent};
 
@@ -67,6 +67,15 @@ pub struct Pace {
     pub deadline: Duration,
 }
 
+/// Where events go, in order.
+pub trait Journal: Send {
+    /// Journals the next event.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    fn emit(&mut self, data: &EventData) -> impl Future<Output = Result<(), WriteError>> + Send;
+}
+
 /// Runs `agent` and journals what it says after what had been `sent`; adds to `sent` what went out.
 ///
 /// # Errors
@@ -76,7 +85,7 @@ pub async fn speak(
     turn: &Turn,
     pace: Pace,
     sent: &mut Sent,
-    writer: &mut Writer<'_>,
+    journal: &mut impl Journal,
     ends: Ends<'_, impl Future<Output = ()>>,
 ) -> Result<Spoken, Interrupted> {
     let mut stop = std::pin::pin!(ends.stop);
@@ -97,11 +106,11 @@ pub async fn speak(
             Some(piece) = said.recv() => {
                 waiting.push_str(&continuation.next(&piece));
                 if pace.token_interval.is_zero() {
-                    flush(&mut waiting, sent, writer).await?;
+                    flush(&mut waiting, sent, journal).await?;
                 }
             }
             () = tokio::time::sleep_until(next_event), if !waiting.is_empty() => {
-                flush(&mut waiting, sent, writer).await?;
+                flush(&mut waiting, sent, journal).await?;
                 next_event = Instant::now() + pace.token_interval;
             }
             result = &mut run => break result,
@@ -111,7 +120,7 @@ pub async fn speak(
     while let Ok(piece) = said.try_recv() {
         waiting.push_str(&continuation.next(&piece));
         if pace.token_interval.is_zero() {
-            flush(&mut waiting, sent, writer).await?;
+            flush(&mut waiting, sent, journal).await?;
         }
     }
     let spoken = match result {
@@ -130,17 +139,17 @@ pub async fn speak(
             code: "agent_panicked",
         },
     };
-    flush(&mut waiting, sent, writer).await?;
+    flush(&mut waiting, sent, journal).await?;
     Ok(spoken)
 }
 
-async fn flush(waiting: &mut String, sent: &mut Sent, writer: &mut Writer<'_>) -> Result<(), WriteError> {
+async fn flush(waiting: &mut String, sent: &mut Sent, journal: &mut impl Journal) -> Result<(), WriteError> {
     if waiting.is_empty() {
         return Ok(());
     }
     let text = std::mem::take(waiting);
     sent.push(&text);
-    writer
+    journal
         .emit(&EventData::text(text, OffsetDateTime::now_utc()))
         .await
 }

@@ -18,7 +18,7 @@ use crate::commit::StoreError;
 use crate::journal::{WriteError, Writer};
 use crate::lease::Lease;
 use crate::order;
-use crate::speak::{Ends, Interrupted, Spoken, speak};
+use crate::speak::{Ends, Interrupted, Journal, Spoken, speak};
 use crate::takeover::Sent;
 use crate::worker::Worker;
 

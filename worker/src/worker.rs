@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info_span, warn};
 
 use crate::commit::Commits;
+use crate::database::Database;
 use crate::erased::AnyAgent;
 use crate::lease::{Lease, Leases};
 use crate::speak::Pace;
@@ -39,8 +40,10 @@ pub struct Worker {
     pub agent: Arc<dyn AnyAgent>,
     /// How agents are run.
     pub pace: Pace,
-    /// What new sessions get.
-    pub session_ttl: Duration,
+    /// How long a visitor of the website waits for PostgreSQL; `None`: for as long as it takes.
+    pub stateless_after: Option<Duration>,
+    /// Whether PostgreSQL answers.
+    pub database: Database,
     /// When to end.
     pub lifecycle: Lifecycle,
     /// The sessions that run here.

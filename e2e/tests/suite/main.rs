@@ -13,6 +13,7 @@ mod order;
 mod outage;
 mod overload;
 mod sessions;
+mod stateless;
 mod stop;
 mod turns;
 mod wire;

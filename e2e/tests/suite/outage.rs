@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 async fn messages_are_accepted_while_postgresql_is_away_and_answered_once_when_it_is_back() -> Result<()> {
     const MESSAGES: usize = 10;
     let deployment = Deployment::with_own_servers().await?;
-    let (api, _worker) = (deployment.api().await?, deployment.worker().await?);
+    let patient = [("STATELESS_AFTER", "0s")];
+    let (api, _worker) = (deployment.api().await?, deployment.worker_with(&patient).await?);
     let visitor = api.visitor();
     visitor.chat("Hello").await?;
 

@@ -39,7 +39,7 @@ async fn ends_stopped(
 ) -> Result<()> {
     events.extend(stream.all().await?);
     sse::assert_gapless(&events, 1);
-    let last = &events.last().unwrap().data.extra;
+    let last = &events.last().expect("a stream has a final event").data.extra;
     assert_eq!(last.status.as_deref(), Some("stopped"));
     assert!(last.error.is_none() && last.quick_replies.is_empty());
     let stored = reply(deployment, events[0].id.request).await;

@@ -16,6 +16,9 @@ use crate::envelope::{Envelope, IfBusy};
 use crate::ids::{Channel, RequestId, SessionKey, WorkerId};
 use crate::media::Media;
 
+/// How long a search for due sessions may take: nothing is lost with it, and a database that hangs is noticed by it.
+const CLAIM_DEADLINE: Duration = Duration::from_secs(5);
+
 /// What a worker needs to run a turn. It holds the session's lease under `epoch`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TurnInput {
@@ -216,7 +219,7 @@ pub async fn claim_due(
         &dead,
     )
     .fetch_all(&mut *connection);
-    let answer = timeout(CALL_DEADLINE, call).await;
+    let answer = timeout(CLAIM_DEADLINE, call).await;
     let turns = settle(connection, answer)?;
     Ok(turns.into_iter().filter_map(read_turn).collect())
 }
