@@ -114,7 +114,7 @@ async fn a_visitor_stops_replies_lets_messages_wait_and_erases_all_on_the_chat_p
     let api = deployment.api().await?;
     // So slow that a reply is always caught in the middle.
     let _worker = deployment
-        .worker_with(&[("OFFLINE_TOKEN_DELAY_MS", "300"), ("TOKEN_INTERVAL", "0s")])
+        .worker_with(&[("OFFLINE_TOKEN_DELAY_MS", "1000"), ("TOKEN_INTERVAL", "0s")])
         .await?;
     Scenario::start("in_the_middle", &api.base)?.succeeds().await
 }
