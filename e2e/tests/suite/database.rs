@@ -424,7 +424,10 @@ async fn an_answer_from_without_the_database_counts_only_where_its_request_is_ne
 
     let first = arrival("first", "before its request", 1);
     let late = answered(&first, "degraded", 11);
-    assert_eq!(take(&[late.clone()]).await?, (vec![Intake::Stored], 0));
+    assert_eq!(
+        take(std::slice::from_ref(&late)).await?,
+        (vec![Intake::Stored], 0)
+    );
     assert_eq!(take(&[first.clone(), late]).await?, (vec![Intake::Known; 2], 0));
     assert_eq!(stored(&first).await, ("answered".into(), text()));
 
@@ -434,7 +437,10 @@ async fn an_answer_from_without_the_database_counts_only_where_its_request_is_ne
     assert_eq!(stored(&second).await, ("answered".into(), text()));
 
     let third = arrival("third", "after its request", 3);
-    assert_eq!(take(&[third.clone()]).await?, (vec![Intake::Stored], 1));
+    assert_eq!(
+        take(std::slice::from_ref(&third)).await?,
+        (vec![Intake::Stored], 1)
+    );
     assert_eq!(
         take(&[answered(&third, "degraded", 13)]).await?,
         (vec![Intake::Known], 0)
