@@ -26,6 +26,8 @@ pub struct Nats {
     pub jetstream: Context,
     /// All names.
     pub subjects: Subjects,
+    /// One server has everything, so that what it loses is lost.
+    pub(crate) is_single: bool,
     connections: watch::Receiver<u64>,
     ready: watch::Receiver<bool>,
 }
@@ -91,6 +93,7 @@ impl Nats {
             client,
             jetstream,
             subjects: args.subject_prefix.clone(),
+            is_single: args.limits().is_single(),
             connections,
             ready,
         };
