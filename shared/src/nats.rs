@@ -6,6 +6,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::{self, context::Context};
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -30,6 +31,7 @@ pub struct Nats {
     pub(crate) is_single: bool,
     connections: watch::Receiver<u64>,
     ready: watch::Receiver<bool>,
+    usable_since: watch::Receiver<Option<Instant>>,
 }
 
 impl Nats {
@@ -54,6 +56,7 @@ impl Nats {
         let (counted, connections) = watch::channel(0);
         let (set_ready, ready) = watch::channel(false);
         let up = set_ready.clone();
+        let (set_usable_since, usable_since) = watch::channel(None);
         let client = ConnectOptions::new()
             .name(name)
             .retry_on_initial_connect()
@@ -96,11 +99,12 @@ impl Nats {
             is_single: args.limits().is_single(),
             connections,
             ready,
+            usable_since,
         };
         tokio::spawn(keep_topology(
             nats.clone(),
             args.limits(),
-            set_ready,
+            (set_ready, set_usable_since),
             cancel,
             fatal,
         ));
@@ -119,6 +123,12 @@ impl Nats {
         let _ = ready.wait_for(|ready| *ready).await;
     }
 
+    /// Since when the present connection, or the last one, has been usable: the server has answered on it, and so it knows all our
+    /// subscriptions again.
+    pub fn usable_since(&self) -> watch::Receiver<Option<Instant>> {
+        self.usable_since.clone()
+    }
+
     /// Counts connections, so that a change tells of a reconnect.
     pub fn connections(&self) -> watch::Receiver<u64> {
         self.connections.clone()
@@ -129,7 +139,7 @@ impl Nats {
 async fn keep_topology(
     nats: Nats,
     limits: topology::Limits,
-    ready: watch::Sender<bool>,
+    (ready, usable_since): (watch::Sender<bool>, watch::Sender<Option<Instant>>),
     cancel: CancellationToken,
     fatal: impl FnOnce(TopologyError),
 ) {
@@ -154,7 +164,11 @@ async fn keep_topology(
         );
         match ensured.await {
             Ok(()) => {
-                ready.send_replace(nats.client.connection_state() == State::Connected);
+                // Another connection since then is another round.
+                if connections.has_changed().is_ok_and(|changed| !changed) {
+                    usable_since.send_replace(Some(Instant::now()));
+                    ready.send_replace(nats.client.connection_state() == State::Connected);
+                }
             }
             Err(error) if error.is_temporary() => return,
             Err(error) => return fatal(error),
