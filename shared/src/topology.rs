@@ -1,4 +1,5 @@
-//! The streams and the consumer that we need: created where missing, compared where present, never changed by a start.
+//! The streams and the consumer that we need: created where missing, compared where present; of what operators can choose,
+//! nothing is changed by a start.
 
 use std::time::Duration;
 
@@ -16,8 +17,9 @@ use crate::subject::Subjects;
 /// How long the server may take for one of our management calls.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// After this a worker that took a message and did not answer for it is thought dead, and the message is delivered again.
-pub const ACK_WAIT: Duration = Duration::from_secs(10);
+/// After this a worker that took a message and did not answer for it is thought dead, and the message is delivered again. One
+/// that works on it says so more often.
+pub const ACK_WAIT: Duration = Duration::from_secs(3);
 
 /// How long the journal keeps an event.
 pub const JOURNAL_AGE: Duration = Duration::from_secs(10 * 60);
@@ -112,7 +114,14 @@ pub async fn ensure(context: &Context, subjects: &Subjects, limits: Limits) -> R
     let found = within(stream.get_or_create_consumer(&name, consumer.clone()))
         .await
         .map_err(call)?;
-    compare(&name, &consumer, &found.cached_info().config)?;
+    let mut found = found.cached_info().config.clone();
+    let outdated = found.ack_wait != consumer.ack_wait;
+    found.ack_wait = consumer.ack_wait;
+    compare(&name, &consumer, &found)?;
+    if outdated {
+        // An earlier version made it, and nobody can choose this one.
+        within(stream.update_consumer(consumer)).await.map_err(call)?;
+    }
     if limits.is_single() {
         mark(context, subjects, queued_up_to).await?;
     }

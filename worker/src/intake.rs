@@ -14,6 +14,7 @@ use shared::envelope::{Envelope, IfBusy};
 use shared::event::{EVENT_HEADER, EventData, EventError, EventExtra, TokenEvent};
 use shared::ids::{RequestId, SessionKey, WorkerId};
 use shared::retry::{self, BRIEFLY};
+use shared::topology::ACK_WAIT;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
@@ -107,7 +108,7 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
     let request = arrival.envelope.request_id;
     let session = arrival.envelope.session;
     let interrupts = arrival.envelope.if_busy == IfBusy::Interrupt;
-    match intakes.submit(arrival).await {
+    match in_progress(&message, intakes.submit(arrival)).await {
         Ok(Ok((taken, sent))) => {
             if taken.user_created {
                 info!(%session, "✅ User created");
@@ -151,6 +152,17 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
             bury(&worker, &message, NOT_STORABLE, Some(session)).await;
         }
         Err(_) => answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await,
+    }
+}
+
+/// Waits for `work`, and tells the queue meanwhile that somebody is at the message, so that it is not delivered again.
+async fn in_progress<T>(message: &Message, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(ACK_WAIT / 3, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => answer(message, AckKind::Progress).await,
+        }
     }
 }
 

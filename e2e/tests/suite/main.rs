@@ -9,5 +9,6 @@ mod database;
 mod order;
 mod outage;
 mod sessions;
+mod topology;
 mod turns;
 mod wire;
