@@ -11,12 +11,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::NatsArgs;
-use crate::retry::{self, UNTIL_CANCELLED};
+use crate::retry::{self, Policy, UNTIL_CANCELLED};
 use crate::subject::Subjects;
 use crate::topology::{self, TopologyError};
 
 /// How long a publish may wait for its PubAck.
 pub const ACK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long one question about a stream may take. Where a cluster elects a leader after the loss of a node, nobody answers; the
+/// next question finds it.
+const MANAGEMENT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Between two tries to have the streams ready.
+const NOT_READY: Policy = Policy {
+    first: Duration::from_millis(100),
+    longest: Duration::from_millis(300),
+    give_up_after: None,
+};
 
 /// A client whose streams are there. Clones share the connection.
 #[derive(Clone, Debug)]
@@ -144,6 +155,10 @@ async fn keep_topology(
     fatal: impl FnOnce(TopologyError),
 ) {
     let mut connections = nats.connections();
+    let management = jetstream::context::ContextBuilder::new()
+        .timeout(MANAGEMENT_DEADLINE)
+        .ack_timeout(MANAGEMENT_DEADLINE)
+        .build(nats.client.clone());
     loop {
         let changed = tokio::select! {
             () = cancel.cancelled() => return,
@@ -154,17 +169,24 @@ async fn keep_topology(
         }
         connections.mark_unchanged();
         let ensured = retry::retry(
-            UNTIL_CANCELLED,
+            NOT_READY,
             &cancel,
             |error: &TopologyError| {
                 warn!(%error, "streams are not ready");
                 error.is_temporary()
             },
-            || topology::ensure(&nats.jetstream, &nats.subjects, limits),
+            || topology::ensure(&management, &nats.subjects, limits),
         );
-        match ensured.await {
+        let ensured = tokio::select! {
+            ensured = ensured => ensured,
+            // What was asked on the connection before is not answered any more.
+            changed = connections.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        };
+        match ensured {
             Ok(()) => {
-                // Another connection since then is another round.
                 if connections.has_changed().is_ok_and(|changed| !changed) {
                     usable_since.send_replace(Some(Instant::now()));
                     ready.send_replace(nats.client.connection_state() == State::Connected);
