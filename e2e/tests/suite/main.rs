@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod chaos;
 mod compose;
 mod conversation;
 mod crash;
