@@ -130,7 +130,12 @@ impl EventStream {
 
 /// The text that a client assembles.
 pub fn text(events: &[SseEvent]) -> String {
-    events.iter().map(|event| event.data.content.as_str()).collect()
+    let begins = |event: &SseEvent| event.data.extra.reset;
+    let anew = events.iter().rposition(begins).unwrap_or(0);
+    events[anew..]
+        .iter()
+        .map(|event| event.data.content.as_str())
+        .collect()
 }
 
 /// Fails unless `seq` counts up by one from `first`, all for one request.

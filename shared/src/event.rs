@@ -16,6 +16,9 @@ use crate::ids::RequestId;
 /// It stands beside the payload, so that the payload is the `data` line of the stream, to the byte.
 pub const EVENT_HEADER: &str = "Frontdesk-Event";
 
+/// The header of an event that its worker has sent before: what it sent after it may be missing.
+pub const AGAIN_HEADER: &str = "Frontdesk-Again";
+
 /// A `reset` event stands at `epoch` times this: the one permitted jump.
 pub const RESET_STRIDE: u64 = 1_000_000;
 

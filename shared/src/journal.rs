@@ -8,8 +8,10 @@ use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use crate::event::{EVENT_HEADER, EventData, TokenEvent};
+use crate::event::{AGAIN_HEADER, EVENT_HEADER, EventData, TokenEvent};
 use crate::ids::{RequestId, SessionKey};
 use crate::nats::Nats;
 
@@ -27,6 +29,10 @@ const END_OF_BATCH: u16 = 204;
 pub struct Stored {
     /// Its place in the stream.
     pub stream_seq: u64,
+    /// When it was stored, by the server's clock.
+    pub at: OffsetDateTime,
+    /// It had been sent before.
+    pub again: bool,
     /// The event.
     pub event: TokenEvent,
 }
@@ -36,6 +42,8 @@ pub struct Stored {
 pub struct StoredMessage {
     /// Its place in the stream.
     pub stream_seq: u64,
+    /// When it was stored, by the server's clock.
+    pub at: OffsetDateTime,
     /// The message itself.
     pub message: async_nats::Message,
 }
@@ -89,11 +97,46 @@ pub async fn tell(
 /// NATS did not answer in time.
 pub async fn events(nats: &Nats, subject: &str, from: u64) -> Result<Vec<Stored>, ReadError> {
     let stored = messages(nats, &nats.subjects.tokens_stream(), subject, from).await?;
-    let event = |StoredMessage { stream_seq, message }: StoredMessage| {
-        let event = TokenEvent::read(message.headers.as_ref(), message.payload)?;
-        Some(Stored { stream_seq, event })
+    let event = |stored: StoredMessage| {
+        let headers = stored.message.headers.as_ref();
+        Some(Stored {
+            stream_seq: stored.stream_seq,
+            at: stored.at,
+            again: headers.is_some_and(|headers| headers.get(AGAIN_HEADER).is_some()),
+            event: TokenEvent::read(headers, stored.message.payload.clone())?,
+        })
     };
     Ok(stored.into_iter().filter_map(event).collect())
+}
+
+/// The start of the server's process that holds the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// It is known to run since then, by its own clock. An event that was stored before may have been followed by others, which
+    /// readers saw and which were not on the disk yet when the process before was killed.
+    pub at: OffsetDateTime,
+    /// The last message that the queue had then. What is said of a later one is said to this process.
+    pub queued_up_to: u64,
+}
+
+/// The start of the server's process that holds the journal; `None` on a cluster, where the other nodes have what one loses.
+///
+/// # Errors
+/// NATS did not answer in time, or has only just started.
+pub async fn server_started(nats: &Nats) -> Result<Option<Started>, ReadError> {
+    if !nats.is_single {
+        return Ok(None);
+    }
+    let (stream, subject) = (nats.subjects.boot_stream(), nats.subjects.boot());
+    let marks = messages(nats, &stream, &subject, 0).await?;
+    let mark = marks
+        .first()
+        .ok_or_else(|| ReadError::new("the server has no mark yet"))?;
+    let queued_up_to = std::str::from_utf8(&mark.message.payload).map_err(ReadError::new)?;
+    Ok(Some(Started {
+        at: mark.at,
+        queued_up_to: queued_up_to.parse().map_err(ReadError::new)?,
+    }))
 }
 
 /// The messages of `stream` on `subject` from stream sequence `from` on (0 or 1 = all).
@@ -148,13 +191,8 @@ async fn page(
         .await
         .map_err(ReadError::new)?;
     while let Some(message) = answers.next().await {
-        let header = |name: &str| {
-            message
-                .headers
-                .as_ref()
-                .and_then(|headers| headers.get(name))
-                .and_then(|value| value.as_str().parse::<u64>().ok())
-        };
+        let text = |name: &str| Some(message.headers.as_ref()?.get(name)?.as_str());
+        let header = |name: &str| text(name)?.parse::<u64>().ok();
         match message.status {
             // The end of a batch says how many messages are left.
             Some(status) if status.as_u16() == END_OF_BATCH => {
@@ -169,10 +207,15 @@ async fn page(
             }
             _ => {}
         }
-        let Some(stream_seq) = header("Nats-Sequence") else {
-            return Err(ReadError::new("an answer without a sequence"));
+        let at = text("Nats-Time-Stamp").and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok());
+        let Some((stream_seq, at)) = header("Nats-Sequence").zip(at) else {
+            return Err(ReadError::new("an answer without a sequence and a time"));
         };
-        found.push(StoredMessage { stream_seq, message });
+        found.push(StoredMessage {
+            stream_seq,
+            at,
+            message,
+        });
     }
     Err(ReadError::new("the connection was closed"))
 }

@@ -6,16 +6,28 @@ use async_nats::connection::State;
 use async_nats::jetstream::{self, context::Context};
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::NatsArgs;
-use crate::retry::{self, UNTIL_CANCELLED};
+use crate::retry::{self, Policy, UNTIL_CANCELLED};
 use crate::subject::Subjects;
 use crate::topology::{self, TopologyError};
 
 /// How long a publish may wait for its PubAck.
 pub const ACK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long one question about a stream may take. Where a cluster elects a leader after the loss of a node, nobody answers; the
+/// next question finds it.
+const MANAGEMENT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Between two tries to have the streams ready.
+const NOT_READY: Policy = Policy {
+    first: Duration::from_millis(100),
+    longest: Duration::from_millis(300),
+    give_up_after: None,
+};
 
 /// A client whose streams are there. Clones share the connection.
 #[derive(Clone, Debug)]
@@ -26,8 +38,11 @@ pub struct Nats {
     pub jetstream: Context,
     /// All names.
     pub subjects: Subjects,
+    /// One server has everything, so that what it loses is lost.
+    pub(crate) is_single: bool,
     connections: watch::Receiver<u64>,
     ready: watch::Receiver<bool>,
+    usable_since: watch::Receiver<Option<Instant>>,
 }
 
 impl Nats {
@@ -52,6 +67,7 @@ impl Nats {
         let (counted, connections) = watch::channel(0);
         let (set_ready, ready) = watch::channel(false);
         let up = set_ready.clone();
+        let (set_usable_since, usable_since) = watch::channel(None);
         let client = ConnectOptions::new()
             .name(name)
             .retry_on_initial_connect()
@@ -91,13 +107,15 @@ impl Nats {
             client,
             jetstream,
             subjects: args.subject_prefix.clone(),
+            is_single: args.limits().is_single(),
             connections,
             ready,
+            usable_since,
         };
         tokio::spawn(keep_topology(
             nats.clone(),
             args.limits(),
-            set_ready,
+            (set_ready, set_usable_since),
             cancel,
             fatal,
         ));
@@ -116,6 +134,12 @@ impl Nats {
         let _ = ready.wait_for(|ready| *ready).await;
     }
 
+    /// Since when the present connection, or the last one, has been usable: the server has answered on it, and so it knows all our
+    /// subscriptions again.
+    pub fn usable_since(&self) -> watch::Receiver<Option<Instant>> {
+        self.usable_since.clone()
+    }
+
     /// Counts connections, so that a change tells of a reconnect.
     pub fn connections(&self) -> watch::Receiver<u64> {
         self.connections.clone()
@@ -126,11 +150,15 @@ impl Nats {
 async fn keep_topology(
     nats: Nats,
     limits: topology::Limits,
-    ready: watch::Sender<bool>,
+    (ready, usable_since): (watch::Sender<bool>, watch::Sender<Option<Instant>>),
     cancel: CancellationToken,
     fatal: impl FnOnce(TopologyError),
 ) {
     let mut connections = nats.connections();
+    let management = jetstream::context::ContextBuilder::new()
+        .timeout(MANAGEMENT_DEADLINE)
+        .ack_timeout(MANAGEMENT_DEADLINE)
+        .build(nats.client.clone());
     loop {
         let changed = tokio::select! {
             () = cancel.cancelled() => return,
@@ -141,17 +169,28 @@ async fn keep_topology(
         }
         connections.mark_unchanged();
         let ensured = retry::retry(
-            UNTIL_CANCELLED,
+            NOT_READY,
             &cancel,
             |error: &TopologyError| {
                 warn!(%error, "streams are not ready");
                 error.is_temporary()
             },
-            || topology::ensure(&nats.jetstream, &nats.subjects, limits),
+            || topology::ensure(&management, &nats.subjects, limits),
         );
-        match ensured.await {
+        let ensured = tokio::select! {
+            ensured = ensured => ensured,
+            // What was asked on the connection before is not answered any more.
+            changed = connections.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        };
+        match ensured {
             Ok(()) => {
-                ready.send_replace(nats.client.connection_state() == State::Connected);
+                if connections.has_changed().is_ok_and(|changed| !changed) {
+                    usable_since.send_replace(Some(Instant::now()));
+                    ready.send_replace(nats.client.connection_state() == State::Connected);
+                }
             }
             Err(error) if error.is_temporary() => return,
             Err(error) => return fatal(error),

@@ -108,6 +108,11 @@ impl Subjects {
         format!("{}.worker.{worker}", self.prefix)
     }
 
+    /// Where the mark of the server's process lies.
+    pub fn boot(&self) -> String {
+        format!("{}.boot", self.prefix)
+    }
+
     /// The work queue's stream.
     pub fn chat_stream(&self) -> String {
         self.named("CHAT")
@@ -121,6 +126,11 @@ impl Subjects {
     /// The stream of what could not be worked on.
     pub fn dead_stream(&self) -> String {
         self.named("DEAD")
+    }
+
+    /// The stream of the mark.
+    pub fn boot_stream(&self) -> String {
+        self.named("BOOT")
     }
 
     /// The work queue's durable consumer.

@@ -1,9 +1,11 @@
-//! The streams and the consumer that we need: created where missing, compared where present, never changed by a start.
+//! The streams and the consumer that we need: created where missing, compared where present; of what operators can choose,
+//! nothing is changed by a start.
 
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use async_nats::jetstream::context::Context;
+use async_nats::jetstream::context::{Context, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, PersistenceMode, Republish, RetentionPolicy, StorageType,
 };
@@ -15,8 +17,9 @@ use crate::subject::Subjects;
 /// How long the server may take for one of our management calls.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// After this a worker that took a message and did not answer for it is thought dead, and the message is delivered again.
-pub const ACK_WAIT: Duration = Duration::from_secs(10);
+/// After this a worker that took a message and did not answer for it is thought dead, and the message is delivered again. One
+/// that works on it says so more often.
+pub const ACK_WAIT: Duration = Duration::from_secs(3);
 
 /// How long the journal keeps an event.
 pub const JOURNAL_AGE: Duration = Duration::from_secs(10 * 60);
@@ -30,6 +33,13 @@ pub struct Limits {
     pub chat_max_bytes: i64,
     /// Size of the journal, in bytes; when it is full, the oldest events go.
     pub tokens_max_bytes: i64,
+}
+
+impl Limits {
+    /// Whether there is one copy of each stream, on one server.
+    pub fn is_single(self) -> bool {
+        self.replicas == 1
+    }
 }
 
 /// Why the topology is not as it must be.
@@ -78,6 +88,7 @@ pub async fn ensure(context: &Context, subjects: &Subjects, limits: Limits) -> R
     if !context.client().is_server_compatible(2, 12, 0) {
         return Err(TopologyError::OldServer(server));
     }
+    let mut queued_up_to = 0;
     for config in streams(subjects, limits) {
         let call = |source: async_nats::Error| TopologyError::Call {
             name: config.name.clone(),
@@ -87,6 +98,9 @@ pub async fn ensure(context: &Context, subjects: &Subjects, limits: Limits) -> R
             .await
             .map_err(call)?;
         compare(&config.name, &config, &stream.cached_info().config)?;
+        if config.name == subjects.chat_stream() {
+            queued_up_to = stream.cached_info().state.last_sequence;
+        }
     }
     let consumer = workers_consumer(subjects);
     let name = subjects.workers_consumer();
@@ -100,7 +114,36 @@ pub async fn ensure(context: &Context, subjects: &Subjects, limits: Limits) -> R
     let found = within(stream.get_or_create_consumer(&name, consumer.clone()))
         .await
         .map_err(call)?;
-    compare(&name, &consumer, &found.cached_info().config)
+    let mut found = found.cached_info().config.clone();
+    let outdated = found.ack_wait != consumer.ack_wait;
+    found.ack_wait = consumer.ack_wait;
+    compare(&name, &consumer, &found)?;
+    if outdated {
+        // An earlier version made it, and nobody can choose this one.
+        within(stream.update_consumer(consumer)).await.map_err(call)?;
+    }
+    if limits.is_single() {
+        mark(context, subjects, queued_up_to).await?;
+    }
+    Ok(())
+}
+
+/// Notes since when this process of the server is known to run: whoever comes first after its start writes the only message of a
+/// stream that a restart empties. It says how far the queue was.
+async fn mark(context: &Context, subjects: &Subjects, queued_up_to: u64) -> Result<(), TopologyError> {
+    let first = PublishMessage::build()
+        .payload(queued_up_to.to_string().into())
+        .expected_last_subject_sequence(0);
+    let marked = within(async {
+        match context.send_publish(subjects.boot(), first).await?.await {
+            Err(error) if error.kind() != PublishErrorKind::WrongLastSequence => Err(error),
+            _ => Ok(()),
+        }
+    });
+    marked.await.map_err(|source| TopologyError::Call {
+        name: subjects.boot_stream(),
+        source,
+    })
 }
 
 async fn within<T, E: Into<async_nats::Error>>(
@@ -109,7 +152,7 @@ async fn within<T, E: Into<async_nats::Error>>(
     tokio::time::timeout(DEADLINE, call).await?.map_err(Into::into)
 }
 
-fn streams(subjects: &Subjects, limits: Limits) -> [Config; 3] {
+fn streams(subjects: &Subjects, limits: Limits) -> Vec<Config> {
     let common = Config {
         storage: StorageType::File,
         num_replicas: limits.replicas,
@@ -140,8 +183,9 @@ fn streams(subjects: &Subjects, limits: Limits) -> [Config; 3] {
             destination: subjects.live_template(),
             headers_only: false,
         }),
-        // Syncing each event is eight times slower, and a replicated stream survives a machine without it.
-        persist_mode: (limits.replicas == 1).then_some(PersistenceMode::Async),
+        // Syncing each event is eight times slower, and a replicated stream survives a machine without it. What a single server
+        // loses is noticed: see `mark`.
+        persist_mode: limits.is_single().then_some(PersistenceMode::Async),
         ..common.clone()
     };
     let dead = Config {
@@ -151,9 +195,17 @@ fn streams(subjects: &Subjects, limits: Limits) -> [Config; 3] {
         discard: DiscardPolicy::Old,
         max_age: Duration::from_secs(30 * 24 * 60 * 60),
         max_bytes: limits.chat_max_bytes,
+        ..common.clone()
+    };
+    let boot = Config {
+        name: subjects.boot_stream(),
+        subjects: vec![subjects.boot()],
+        storage: StorageType::Memory,
         ..common
     };
-    [chat, tokens, dead]
+    let mut streams = vec![chat, tokens, dead];
+    streams.extend(limits.is_single().then_some(boot));
+    streams
 }
 
 /// The one durable consumer that all workers pull from.

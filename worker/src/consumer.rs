@@ -7,6 +7,7 @@ use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::PullConsumer;
 use futures_util::StreamExt;
 use shared::db;
+use shared::db::turn::Silent;
 use shared::retry::{UNTIL_CANCELLED, Waits};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -28,6 +29,7 @@ pub async fn run(worker: Arc<Worker>, intakes: Intakes) {
     let mut consumer: Option<PullConsumer> = None;
     let mut connections = worker.nats.connections();
     let mut next_claim = Instant::now();
+    let nobody = Silent::default();
     loop {
         let mut slots = tokio::select! {
             () = soft.cancelled() => return,
@@ -41,7 +43,7 @@ pub async fn run(worker: Arc<Worker>, intakes: Intakes) {
         if Instant::now() >= next_claim {
             let claimed = tokio::select! {
                 () = worker.lifecycle.hard.cancelled() => return,
-                claimed = worker.claim(&mut slots, &[]) => claimed,
+                claimed = worker.claim(&mut slots, &nobody) => claimed,
             };
             match claimed {
                 Ok(_) => {

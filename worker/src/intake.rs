@@ -14,6 +14,7 @@ use shared::event::{EventData, EventError, EventExtra};
 use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
 use shared::journal;
 use shared::retry::{self, BRIEFLY};
+use shared::topology::ACK_WAIT;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
@@ -109,7 +110,9 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
     let session = arrival.envelope.session;
     let interrupts = arrival.envelope.if_busy == IfBusy::Interrupt;
     let patience = may_be_answered_without(&worker, &arrival).unwrap_or(Duration::MAX);
-    let Ok(answered) = tokio::time::timeout(patience, intakes.submit(arrival.clone())).await else {
+    let Ok(answered) =
+        tokio::time::timeout(patience, in_progress(&message, intakes.submit(arrival.clone()))).await
+    else {
         // Whatever becomes of that call: a message that it has taken in is answered once the database is back, and goes on from
         // what is said now.
         worker.database.is_away();
@@ -179,6 +182,17 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
 fn may_be_answered_without(worker: &Worker, arrival: &Arrival) -> Option<Duration> {
     let waits = arrival.envelope.channel == Channel::Web && arrival.envelope.answered.is_none();
     worker.stateless_after.filter(|_| waits)
+}
+
+/// Waits for `work`, and tells the queue meanwhile that somebody is at the message, so that it is not delivered again.
+pub async fn in_progress<T>(message: &Message, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(ACK_WAIT / 3, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => answer(message, AckKind::Progress).await,
+        }
+    }
 }
 
 /// Tells the queue what became of a message; where that is lost the message comes again.

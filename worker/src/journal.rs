@@ -6,7 +6,7 @@ use async_nats::jetstream::publish::PublishAck;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use shared::event::{EVENT_HEADER, EventData, TokenEvent};
+use shared::event::{AGAIN_HEADER, EVENT_HEADER, EventData, TokenEvent};
 use shared::ids::RequestId;
 use shared::nats::Nats;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,8 @@ pub struct Writer<'a> {
     expected: u64,
     /// Everything of this epoch, to be sent again where it was lost.
     events: Vec<TokenEvent>,
+    /// How many of `events` have been sent, confirmed or not.
+    sent: usize,
     /// How many of `events` the journal has confirmed since `connection`.
     confirmed: usize,
     /// The first event was confirmed: from then on nobody else writes while the lease is ours.
@@ -87,6 +89,7 @@ impl<'a> Writer<'a> {
             subject: nats.subjects.tokens(lease.session, request),
             expected,
             events: Vec::new(),
+            sent: 0,
             confirmed: 0,
             ours: false,
             in_flight: FuturesOrdered::new(),
@@ -166,6 +169,10 @@ impl<'a> Writer<'a> {
             if !self.ours {
                 message = message.expected_last_subject_sequence(self.expected);
             }
+            if index < self.sent {
+                message = message.header(AGAIN_HEADER, "1");
+            }
+            self.sent = self.sent.max(index + 1);
             let sent = self
                 .nats
                 .jetstream

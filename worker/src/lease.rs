@@ -18,11 +18,12 @@ pub struct Leases {
     length: Duration,
     held: Arc<Mutex<HashMap<SessionKey, Held>>>,
     hurry: Arc<Notify>,
+    usable_since: watch::Receiver<Option<Instant>>,
 }
 
 struct Held {
     epoch: u64,
-    until: watch::Sender<Instant>,
+    renewed: watch::Sender<Instant>,
     stopped_up_to: watch::Sender<u64>,
     lost: CancellationToken,
     ended: CancellationToken,
@@ -36,7 +37,8 @@ pub struct Lease {
     pub epoch: u64,
     /// Cancelled when the session is known to be another worker's.
     pub lost: CancellationToken,
-    until: watch::Receiver<Instant>,
+    /// When the call was sent that granted or renewed it last.
+    renewed: watch::Receiver<Instant>,
     stopped_up_to: watch::Receiver<u64>,
     leases: Leases,
     _ended: DropGuard,
@@ -48,12 +50,15 @@ pub struct Lease {
 pub struct Lost;
 
 impl Leases {
-    /// No leases yet; each will last `length` from its last renewal.
-    pub fn new(length: Duration) -> Self {
+    /// No leases yet; each will last `length` from its last renewal. `usable_since`: see [`Nats::usable_since`].
+    ///
+    /// [`Nats::usable_since`]: shared::nats::Nats::usable_since
+    pub fn new(length: Duration, usable_since: watch::Receiver<Option<Instant>>) -> Self {
         Self {
             length,
             held: Arc::default(),
             hurry: Arc::default(),
+            usable_since,
         }
     }
 
@@ -64,12 +69,12 @@ impl Leases {
 
     /// Notes a lease that PostgreSQL granted to a call sent at `sent`.
     pub fn hold(&self, session: SessionKey, epoch: u64, sent: Instant) -> Lease {
-        let (until, valid) = watch::channel(self.valid_until(sent));
+        let (renew, renewed) = watch::channel(sent);
         let (lost, ended) = (CancellationToken::new(), CancellationToken::new());
         let (stop, stopped_up_to) = watch::channel(0);
         let held = Held {
             epoch,
-            until,
+            renewed: renew,
             stopped_up_to: stop,
             lost: lost.clone(),
             ended: ended.clone(),
@@ -81,7 +86,7 @@ impl Leases {
             session,
             epoch,
             lost,
-            until: valid,
+            renewed,
             stopped_up_to,
             leases: self.clone(),
             _ended: ended.drop_guard(),
@@ -101,8 +106,9 @@ impl Leases {
         Some(ended)
     }
 
-    /// Renews all leases until `cancel`.
+    /// Renews all leases until `cancel`, and at once when NATS is back.
     pub async fn keep(self, db: PgPool, worker: WorkerId, cancel: CancellationToken) {
+        let mut usable_since = self.usable_since.clone();
         let mut ticks = tokio::time::interval(self.length / 3);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -110,24 +116,31 @@ impl Leases {
                 () = cancel.cancelled() => return,
                 _ = ticks.tick() => {}
                 () = self.hurry.notified() => {}
+                Ok(()) = usable_since.changed() => {}
             }
-            self.renew(&db, worker).await;
+            if !self.renew(&db, worker).await {
+                ticks.reset_after(self.length / 10);
+            }
         }
     }
 
-    async fn renew(&self, db: &PgPool, worker: WorkerId) {
+    /// False where PostgreSQL did not answer.
+    async fn renew(&self, db: &PgPool, worker: WorkerId) -> bool {
         let held: Vec<_> = self
             .lock()
             .iter()
             .map(|(session, held)| (*session, held.epoch))
             .collect();
         if held.is_empty() {
-            return;
+            return true;
         }
         let sent = Instant::now();
         let renewed: HashMap<_, _> = match db::turn::renew_leases(db, worker, self.length, &held).await {
             Ok(renewed) => renewed.into_iter().collect(),
-            Err(error) => return warn!(code = db::code(&error), "leases could not be renewed"),
+            Err(error) => {
+                warn!(code = db::code(&error), "leases could not be renewed");
+                return false;
+            }
         };
         let leases = self.lock();
         for (session, epoch) in held {
@@ -137,17 +150,21 @@ impl Leases {
             };
             match renewed.get(&session) {
                 Some(stopped_up_to) => {
-                    held.until.send_replace(self.valid_until(sent));
+                    held.renewed.send_replace(sent);
                     held.stopped_up_to.send_replace(*stopped_up_to);
                 }
                 None => held.lost.cancel(),
             }
         }
+        true
     }
 
-    /// A fifth of the length is left for what is on its way when the lease runs out.
-    fn valid_until(&self, sent: Instant) -> Instant {
-        sent + self.length * 4 / 5
+    /// Whether a lease still counts that was renewed by a call sent at `sent`: a fifth of the length is left for what is on its
+    /// way when it runs out. While NATS was away, others may have thought us dead; a renewal after that says that they did not,
+    /// and will not.
+    fn is_fresh(&self, sent: Instant) -> bool {
+        Instant::now() < sent + self.length * 4 / 5
+            && self.usable_since.borrow().is_some_and(|since| since <= sent)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Held>> {
@@ -164,13 +181,14 @@ impl Lease {
         if self.lost.is_cancelled() {
             return Err(Lost);
         }
-        if Instant::now() < *self.until.borrow() {
+        if self.leases.is_fresh(*self.renewed.borrow()) {
             return Ok(());
         }
-        let mut until = self.until.clone();
+        self.leases.hurry.notify_one();
+        let mut renewed = self.renewed.clone();
         tokio::select! {
             () = self.lost.cancelled() => Err(Lost),
-            renewed = until.wait_for(|until| Instant::now() < *until) => renewed.map(|_| ()).map_err(|_| Lost),
+            renewed = renewed.wait_for(|sent| self.leases.is_fresh(*sent)) => renewed.map(|_| ()).map_err(|_| Lost),
         }
     }
 
@@ -195,7 +213,7 @@ impl Lease {
             .get(&self.session)
             .filter(|held| held.epoch == self.epoch)
         {
-            held.until.send_replace(self.leases.valid_until(sent));
+            held.renewed.send_replace(sent);
         }
     }
 }
@@ -209,5 +227,34 @@ impl Drop for Lease {
         {
             leases.remove(&self.session);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_counts_until_it_runs_out_and_not_after_a_break_of_the_connection_before_it_is_renewed() {
+        let length = Duration::from_secs(10);
+        let (connect, usable_since) = watch::channel(Some(Instant::now()));
+        let leases = Leases::new(length, usable_since);
+        let session = SessionKey::derive(shared::ids::Channel::Web, "d", None);
+        let lease = leases.hold(session, 1, Instant::now());
+        let is_valid = async || tokio::time::timeout(Duration::ZERO, lease.valid()).await.is_ok();
+        assert!(is_valid().await);
+
+        tokio::time::advance(Duration::from_millis(1)).await;
+        connect.send_replace(Some(Instant::now()));
+        assert!(!is_valid().await, "others may have it by now");
+        let asked = tokio::time::timeout(Duration::ZERO, leases.hurry.notified());
+        assert!(asked.await.is_ok(), "PostgreSQL is asked at once");
+        lease.prolonged(Instant::now());
+        assert!(is_valid().await);
+
+        tokio::time::advance(length).await;
+        assert!(!is_valid().await, "it has run out");
+        lease.lost.cancel();
+        assert_eq!(lease.valid().await, Err(Lost));
     }
 }

@@ -129,7 +129,7 @@ async fn work(
     lifecycle: &Lifecycle,
     ended: &CancellationToken,
 ) {
-    let leases = Leases::new(config.lease_length);
+    let leases = Leases::new(config.lease_length, nats.usable_since());
     let worker = Arc::new(Worker {
         id,
         nats: nats.clone(),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use shared::db;
+use shared::db::turn::Silent;
 use shared::ids::WorkerId;
 use shared::nats::Nats;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -60,6 +61,8 @@ pub async fn watch(worker: Arc<Worker>) {
     let mut connections = worker.nats.connections();
     let mut connected = Instant::now();
     let mut round = 0_u32;
+    // PostgreSQL's clock after the last round, where somebody was silent in it.
+    let mut silent_at = None;
     loop {
         tokio::select! {
             () = worker.lifecycle.soft.cancelled() => return,
@@ -68,6 +71,7 @@ pub async fn watch(worker: Arc<Worker>) {
         }
         if !worker.nats.is_usable() || connected.elapsed() < SETTLED {
             silences.values_mut().for_each(|count| *count = 0);
+            silent_at = None;
             continue;
         }
         if round.is_multiple_of(LIST_ROUNDS)
@@ -84,14 +88,18 @@ pub async fn watch(worker: Arc<Worker>) {
             let count = silences.entry(other).or_default();
             *count = if silent { count.saturating_add(1) } else { 0 };
         }
-        let dead: Vec<_> = silences
-            .iter()
-            .filter(|(_, count)| **count >= SILENCES)
-            .map(|(other, _)| *other)
-            .collect();
-        if !dead.is_empty() {
+        let dead = silences.iter().filter(|(_, count)| **count >= SILENCES);
+        let dead = Silent {
+            workers: dead.map(|(other, _)| *other).collect(),
+            at: silent_at,
+        };
+        if !dead.workers.is_empty() && dead.at.is_some() {
             take_over(&worker, &dead).await;
         }
+        silent_at = match silences.values().any(|count| *count > 0) {
+            true => db::turn::clock(&worker.db).await.ok(),
+            false => None,
+        };
     }
 }
 
@@ -110,7 +118,7 @@ async fn is_silent(worker: &Worker, other: WorkerId) -> (WorkerId, bool) {
 }
 
 /// Runs sessions of the dead, as many as there are free slots, a share at a time. What is left is found in the next round.
-async fn take_over(worker: &Arc<Worker>, dead: &[WorkerId]) {
+async fn take_over(worker: &Arc<Worker>, dead: &Silent) {
     loop {
         let mut slots = Vec::new();
         while slots.len() < SHARE

@@ -23,11 +23,8 @@ use crate::agents::{IncomingMessage, Profile, Turn};
 use crate::intake;
 use crate::journal::WriteError;
 use crate::speak::{Ends, Interrupted, Journal, Spoken, speak};
-use crate::takeover::Sent;
+use crate::takeover::{Past, Sent};
 use crate::worker::Worker;
-
-/// How often the queue is told that its message is worked on; well below its `ack_wait`.
-const PROGRESS: Duration = Duration::from_secs(1);
 
 /// When a message comes again that was not answered.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -62,16 +59,7 @@ pub async fn answer(worker: &Worker, message: &Message, arrival: Arrival) {
     if tries > MAX_DELIVERIES {
         return intake::answer(message, AckKind::Nak(Some(AGAIN_AFTER))).await;
     }
-    let working = async {
-        loop {
-            tokio::time::sleep(PROGRESS).await;
-            intake::answer(message, AckKind::Progress).await;
-        }
-    };
-    let answered = tokio::select! {
-        answered = say(worker, arrival) => answered,
-        () = working => return,
-    };
+    let answered = intake::in_progress(message, say(worker, arrival)).await;
     match answered {
         Ok(()) => {
             info!(%session, %request, "answered without a database");
@@ -87,7 +75,11 @@ pub async fn answer(worker: &Worker, message: &Message, arrival: Arrival) {
 async fn say(worker: &Worker, arrival: Arrival) -> Result<(), Unanswered> {
     let Arrival { envelope, stream_seq } = arrival;
     let (session, request) = (envelope.session, envelope.request_id);
-    let mut sent = Sent::read(&worker.nats, session, request, 0, false).await?;
+    let past = Past {
+        stream_seq,
+        forgotten: false,
+    };
+    let mut sent = Sent::read(&worker.nats, session, request, 0, past).await?;
     if sent.finished.is_some() {
         return Ok(());
     }

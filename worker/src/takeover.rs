@@ -2,11 +2,20 @@
 
 use shared::event::{Cursor, EventExtra, RESET_STRIDE, Verdict};
 use shared::ids::{RequestId, SessionKey};
-use shared::journal::{self, ReadError, Stored};
+use shared::journal::{self, ReadError, Started, Stored};
 use shared::nats::Nats;
 
 /// What stands between a reply that was cut off and one that starts anew.
 const CUT: &str = "…\n\n";
+
+/// What the journal cannot say of a reply by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// The message's place in the queue.
+    pub stream_seq: u64,
+    /// So long ago, or so thoroughly, that an empty journal says nothing.
+    pub forgotten: bool,
+}
 
 /// What has been sent of a reply so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +32,8 @@ pub struct Sent {
     pub is_anothers: bool,
     /// The reply is whole: the final event's own fields.
     pub finished: Option<EventExtra>,
-    /// The journal has lost the beginning, so that nobody can go on: the next event tells readers to clear what they have.
+    /// The journal has lost the beginning, or may have lost the end, so that nobody can go on: the next event tells readers to
+    /// clear what they have.
     pub begins_anew: bool,
 }
 
@@ -44,8 +54,6 @@ impl Default for Sent {
 impl Sent {
     /// Reads the journal by the rule of all readers, for a worker that goes on under `epoch`.
     ///
-    /// `forgotten`: the reply was begun so long ago that an empty journal says nothing.
-    ///
     /// # Errors
     /// NATS did not answer in time.
     pub async fn read(
@@ -53,19 +61,33 @@ impl Sent {
         session: SessionKey,
         request: RequestId,
         epoch: u64,
-        forgotten: bool,
+        past: Past,
     ) -> Result<Self, ReadError> {
         let journal = journal::events(nats, &nats.subjects.tokens(session, request), 0).await?;
-        Ok(Self::of(&journal, epoch, forgotten))
+        // After the journal: a server that restarts in between has a later start, and the journal is not less than it was.
+        let started = journal::server_started(nats).await?;
+        Ok(Self::of(&journal, epoch, past, started))
     }
 
-    fn of(journal: &[Stored], epoch: u64, forgotten: bool) -> Self {
+    /// `started`: the start of the server that may have lost something.
+    fn of(journal: &[Stored], epoch: u64, past: Past, started: Option<Started>) -> Self {
+        let restarted = started.filter(|started| past.stream_seq <= started.queued_up_to);
         let mut sent = Self::default();
         let mut cursor = Cursor::after(0);
-        for Stored { stream_seq, event } in journal {
+        // Whether readers may have seen more than what was taken so far: what was sent after it went to a server that is gone.
+        let mut lost = restarted.is_some();
+        for Stored {
+            stream_seq,
+            at,
+            again,
+            event,
+        } in journal
+        {
             sent.last_stream_seq = *stream_seq;
             sent.is_anothers |= event.epoch > 0;
             if sent.finished.is_none() && cursor.take(event) == Verdict::Take {
+                // One that came again says nothing of those that came after it the first time.
+                lost = restarted.is_some_and(|started| *at < started.at || *again);
                 if event.reset {
                     sent = Self {
                         first_seq: event.seq,
@@ -82,9 +104,15 @@ impl Sent {
                 }
             }
         }
-        if sent.piece_ends.is_empty() && sent.finished.is_none() && (!journal.is_empty() || forgotten) {
-            sent.begins_anew = true;
-            sent.first_seq = epoch.saturating_mul(RESET_STRIDE);
+        let headless = sent.piece_ends.is_empty() && (!journal.is_empty() || past.forgotten);
+        if sent.finished.is_none() && (headless || lost) {
+            return Self {
+                first_seq: epoch.saturating_mul(RESET_STRIDE),
+                last_stream_seq: sent.last_stream_seq,
+                is_anothers: sent.is_anothers,
+                begins_anew: true,
+                ..Self::default()
+            };
         }
         sent
     }
@@ -155,17 +183,29 @@ impl Continuation {
 #[cfg(test)]
 mod tests {
     use shared::event::{EventData, TokenEvent};
-    use time::OffsetDateTime;
+    use time::{Duration, OffsetDateTime};
 
     use super::*;
 
-    /// A journal of (epoch, seq, text); a seq at the epoch's stride is a reset.
+    const NOTHING_FORGOTTEN: Past = Past {
+        stream_seq: 7,
+        forgotten: false,
+    };
+
+    /// On a server that has not restarted.
+    fn of(journal: &[Stored], epoch: u64) -> Sent {
+        Sent::of(journal, epoch, NOTHING_FORGOTTEN, None)
+    }
+
+    /// A journal of (epoch, seq, text), one event a minute from the first on; a seq at the epoch's stride is a reset.
     fn journal(events: &[(u64, u64, &str)]) -> Vec<Stored> {
         let stored = |(index, (epoch, seq, text)): (usize, &(u64, u64, &str))| {
             let mut data = EventData::text((*text).to_owned(), OffsetDateTime::UNIX_EPOCH);
             data.extra.reset = *seq == epoch * RESET_STRIDE;
             Stored {
                 stream_seq: 10 + index as u64,
+                at: OffsetDateTime::UNIX_EPOCH + Duration::minutes(1 + index as i64),
+                again: false,
                 event: TokenEvent::new(*epoch, *seq, &data),
             }
         };
@@ -181,7 +221,7 @@ mod tests {
             (1, 3, " I was late"),
             (2, 4, "!"),
         ];
-        let sent = Sent::of(&journal(&events), 3, false);
+        let sent = of(&journal(&events), 3);
         assert_eq!(
             (sent.text.as_str(), sent.next_seq(), sent.last_stream_seq),
             ("Hello!", 5, 14)
@@ -193,14 +233,18 @@ mod tests {
     #[test]
     fn a_reply_whose_beginning_is_lost_begins_anew_at_a_place_of_its_own() {
         let lost = journal(&[(1, 3, "lo"), (1, 4, "!")]);
-        let sent = Sent::of(&lost, 2, false);
+        let sent = of(&lost, 2);
         assert_eq!(
             (sent.begins_anew, sent.next_seq(), sent.last_stream_seq),
             (true, 2 * RESET_STRIDE, 11)
         );
-        assert!(!Sent::of(&[], 2, false).begins_anew, "nothing had been sent");
+        let forgotten = Past {
+            forgotten: true,
+            ..NOTHING_FORGOTTEN
+        };
+        assert!(!of(&[], 2).begins_anew, "nothing had been sent");
         assert!(
-            Sent::of(&[], 2, true).begins_anew,
+            Sent::of(&[], 2, forgotten, None).begins_anew,
             "nobody knows what had been sent"
         );
 
@@ -209,11 +253,50 @@ mod tests {
             (2, 2 * RESET_STRIDE, ""),
             (2, 2 * RESET_STRIDE + 1, "Hello"),
         ]);
-        let sent = Sent::of(&anew, 3, false);
+        let sent = of(&anew, 3);
         assert_eq!(
             (sent.text.as_str(), sent.first_seq, sent.next_seq()),
             ("Hello", 2 * RESET_STRIDE, 2 * RESET_STRIDE + 2)
         );
+    }
+
+    #[test]
+    fn a_reply_whose_end_may_be_lost_begins_anew_and_no_other_does() {
+        let said = journal(&[(1, 1, "Hel"), (1, 2, "lo"), (1, 3, "!")]);
+        let started = |minute, queued_up_to| {
+            let at = OffsetDateTime::UNIX_EPOCH + Duration::minutes(minute);
+            Some(Started { at, queued_up_to })
+        };
+        let anew = |journal: &[Stored], started| Sent::of(journal, 2, NOTHING_FORGOTTEN, started).begins_anew;
+        assert!(
+            !anew(&said, started(2, 7)),
+            "its last event came after the restart"
+        );
+        assert!(
+            anew(&said, started(4, 7)),
+            "what came after its last event may be lost"
+        );
+        assert!(anew(&[], started(4, 7)), "all of it may be lost");
+        assert!(!anew(&[], started(4, 6)), "it came after the restart");
+
+        let mut again = said.clone();
+        again[2].again = true;
+        assert!(
+            anew(&again, started(2, 7)),
+            "its worker was not done with sending again"
+        );
+        assert!(!anew(&again, started(-1, 6)), "the server had not restarted");
+        again.extend(journal(&[(1, 1, ""), (1, 2, ""), (1, 3, ""), (1, 4, " ")]).split_off(3));
+        assert!(!anew(&again, started(2, 7)), "it was done");
+
+        let sent = Sent::of(&said, 2, NOTHING_FORGOTTEN, started(4, 7));
+        assert_eq!(
+            (sent.text.as_str(), sent.next_seq(), sent.last_stream_seq),
+            ("", 2 * RESET_STRIDE, 12)
+        );
+        let mut whole = said;
+        whole[2].event.is_final = true;
+        assert!(!anew(&whole, started(4, 7)), "nothing comes after a final event");
     }
 
     fn said(already: &str, pieces: &[&str]) -> String {

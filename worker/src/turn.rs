@@ -19,7 +19,7 @@ use crate::journal::{WriteError, Writer};
 use crate::lease::Lease;
 use crate::order;
 use crate::speak::{Ends, Interrupted, Journal, Spoken, speak};
-use crate::takeover::Sent;
+use crate::takeover::{Past, Sent};
 use crate::worker::Worker;
 
 /// A request is given up after so many turns.
@@ -72,7 +72,10 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
     }
     let request = &input.request;
     let waited = OffsetDateTime::now_utc() - request.received_at;
-    let forgotten = waited > JOURNAL_AGE || request.retries > 0;
+    let past = Past {
+        stream_seq: request.stream_seq,
+        forgotten: waited > JOURNAL_AGE || request.retries > 0,
+    };
     // Nobody can have written before a first turn, and expecting an empty journal says the same. One that had to wait may have
     // been told so.
     let untold = request.turns <= 1 && request.ahead == 0 && request.retries == 0 && waited < MAY_BE_TOLD;
@@ -80,7 +83,7 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
         let sent = if untold && contest == 0 {
             Sent::default()
         } else {
-            match Sent::read(&worker.nats, lease.session, request.id, lease.epoch, forgotten).await {
+            match Sent::read(&worker.nats, lease.session, request.id, lease.epoch, past).await {
                 Ok(sent) => sent,
                 Err(error) => {
                     warn!(session = %lease.session, %error, "❌ Error: the journal could not be read");

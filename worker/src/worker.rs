@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::clinic::Clinic;
 use shared::db;
-use shared::db::turn::{Release, TurnInput};
+use shared::db::turn::{Release, Silent, TurnInput};
 use shared::ids::WorkerId;
 use shared::lifecycle::Lifecycle;
 use shared::nats::Nats;
@@ -73,18 +73,18 @@ impl Worker {
         );
     }
 
-    /// Runs due sessions, and those of `dead` workers, in as many of `slots` as they need; returns how many.
+    /// Runs due sessions, and those of `silent` workers, in as many of `slots` as they need; returns how many.
     ///
     /// # Errors
     /// As PostgreSQL says.
     pub async fn claim(
         self: &Arc<Self>,
         slots: &mut Vec<OwnedSemaphorePermit>,
-        dead: &[WorkerId],
+        silent: &Silent,
     ) -> sqlx::Result<usize> {
         let sent = Instant::now();
         let (held, length) = (self.leases.sessions(), self.leases.length());
-        let turns = db::turn::claim_due(&self.db, self.id, &held, length, slots.len(), dead).await?;
+        let turns = db::turn::claim_due(&self.db, self.id, &held, length, slots.len(), silent).await?;
         let claimed = turns.len();
         for (turn, slot) in turns.into_iter().zip(slots.drain(..claimed)) {
             self.run_session(turn, sent, slot);

@@ -29,6 +29,9 @@ struct Args {
     /// No faults: only conversations.
     #[arg(long)]
     calm: bool,
+    /// Of the schedule only faults whose name contains one of these texts, such as "kill NATS"; may be given several times.
+    #[arg(long)]
+    only: Vec<String>,
     /// Prints each fault as it is done.
     #[arg(long)]
     verbose: bool,
@@ -38,6 +41,9 @@ struct Args {
     /// Where logs are kept if something was wrong, in a folder named after the seed.
     #[arg(long)]
     logs: Option<PathBuf>,
+    /// Keeps logs also if nothing was wrong.
+    #[arg(long)]
+    keep_logs: bool,
 }
 
 #[tokio::main]
@@ -58,7 +64,9 @@ async fn main() -> Result<ExitCode> {
             sessions: args.sessions,
             cluster: args.cluster,
             faults: !args.calm,
+            only: args.only.clone(),
             verbose: args.verbose,
+            keep_logs: args.keep_logs,
             logs: args.logs.as_ref().map(|logs| logs.join(seed.to_string())),
         };
         // Everything that was started ends with this process, or with the future that is dropped here.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use shared::event::RESET_STRIDE;
 use shared::ids::RequestId;
 
 use super::evidence::{Evidence, Replay, StoredMessage};
@@ -259,8 +260,13 @@ fn second_reading(heard: &Heard, replay: &Replay) -> Option<String> {
         ),
         None => (&heard.events[..], Some(heard.text.as_str())),
     };
-    if heard.resets > 0 {
-        // Where the text was begun anew, what comes before is no part of it.
+    let anew = heard
+        .events
+        .iter()
+        .rev()
+        .find(|event| event.seq.is_multiple_of(RESET_STRIDE));
+    if anew.is_some_and(|anew| replay.after < anew.seq) {
+        // Where the text was begun anew, what came before is no part of it, and need not be shown again.
         return None;
     }
     let about = format!(

@@ -13,6 +13,8 @@ pub struct Taken {
     pub seq: u64,
     /// How much text there was after it, in bytes.
     pub end: usize,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// One message from its sender's side.
@@ -40,11 +42,8 @@ pub struct Heard {
     pub reconnects: u32,
     /// Where the text was begun anew.
     pub resets: u32,
-    /// The longest time without an event, once accepted.
-    pub longest_silence: std::time::Duration,
     /// What no client should see.
     pub breaches: Vec<String>,
-    heard_at: Option<Instant>,
 }
 
 impl Heard {
@@ -62,9 +61,7 @@ impl Heard {
             posts: 0,
             reconnects: 0,
             resets: 0,
-            longest_silence: std::time::Duration::ZERO,
             breaches: Vec::new(),
-            heard_at: None,
         }
     }
 
@@ -83,22 +80,16 @@ impl Heard {
 
     /// An api said 200.
     pub fn accept(&mut self) {
-        let now = Instant::now();
-        self.accepted.get_or_insert(now);
-        self.heard_at.get_or_insert(now);
+        self.accepted.get_or_insert_with(Instant::now);
     }
 
-    /// Notes that an event came, or that none will.
-    pub fn note_silence(&mut self) {
-        let now = Instant::now();
-        if let Some(last) = self.heard_at.replace(now) {
-            self.longest_silence = self.longest_silence.max(now - last);
-        }
+    /// When its last event came, where that was the final one.
+    pub fn answered(&self) -> Option<Instant> {
+        self.last.as_ref().and(self.events.last()).map(|last| last.at)
     }
 
     /// Takes an event as a browser does, and looks at what a browser does not.
     pub fn take(&mut self, event: SseEvent) {
-        self.note_silence();
         let SseEvent { id, data, .. } = event;
         let seq = self.seq();
         if id.request != self.request {
@@ -119,6 +110,7 @@ impl Heard {
         self.events.push(Taken {
             seq: id.seq,
             end: self.text.len(),
+            at: Instant::now(),
         });
         if data.is_final {
             self.last = Some(data);

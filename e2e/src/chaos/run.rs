@@ -52,10 +52,21 @@ pub struct Options {
     pub cluster: bool,
     /// Whether there are faults at all.
     pub faults: bool,
+    /// Only faults whose name contains one of these texts; empty: all.
+    pub only: Vec<String>,
     /// Whether each fault is printed.
     pub verbose: bool,
     /// Where logs go when something was wrong.
     pub logs: Option<PathBuf>,
+    /// Or if not.
+    pub keep_logs: bool,
+}
+
+impl Options {
+    fn includes(&self, kind: Kind) -> bool {
+        let name = kind.to_string();
+        self.only.is_empty() || self.only.iter().any(|only| name.contains(only))
+    }
 }
 
 /// Runs it.
@@ -82,7 +93,7 @@ pub async fn run(options: &Options) -> Result<Summary> {
     };
     let done = perform(options, &stage, &mut summary).await;
     if let Some(logs) = &options.logs
-        && (done.is_err() || !summary.violations.is_empty())
+        && (options.keep_logs || done.is_err() || !summary.violations.is_empty())
     {
         stage.keep_logs(logs)?;
         for (name, text) in &summary.exhibits {
@@ -155,6 +166,7 @@ async fn make_faults(options: &Options, stage: &Stage, begun: Instant) -> (BTree
     let mut running = FuturesUnordered::new();
     let mut schedule = faults::schedule(options.seed, stage.targets())
         .take_while(|fault| options.faults && fault.at < options.length)
+        .filter(|fault| options.includes(fault.kind))
         .fuse();
     let mut next = schedule.next();
     loop {
@@ -219,7 +231,12 @@ fn exhibit(conversation: &Conversation, evidence: &Evidence) -> (String, String)
 
 /// The time as logs have it.
 fn clock() -> String {
-    let now = time::OffsetDateTime::now_utc().time();
+    clock_at(time::OffsetDateTime::now_utc())
+}
+
+/// See above.
+pub(super) fn clock_at(instant: time::OffsetDateTime) -> String {
+    let now = instant.time();
     format!(
         "{:02}:{:02}:{:02}.{:03}",
         now.hour(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::evidence::Evidence;
 use super::faults::Kind;
+use super::heard::Heard;
 use super::visitors::Conversation;
 
 /// A run in numbers.
@@ -33,9 +34,9 @@ pub struct Summary {
     pub reconnects: u64,
     /// Replies begun anew.
     pub resets: u64,
-    /// The longest wait for an event of an accepted message, and which message that was.
+    /// The longest time in which a session that waited for something heard nothing. (One message waits for another.)
     pub longest_silence: Duration,
-    /// See above: session and request, to be found in the logs.
+    /// See above: which session, and when it ended, to be found in the logs.
     pub slowest: String,
     /// Faults done.
     pub faults: BTreeMap<Kind, u32>,
@@ -56,22 +57,19 @@ impl Summary {
             self.repeated_posts += u64::from(heard.posts.saturating_sub(1));
             self.reconnects += u64::from(heard.reconnects);
             self.resets += u64::from(heard.resets);
-            if heard.longest_silence > self.longest_silence {
-                self.longest_silence = heard.longest_silence;
-                self.slowest = format!(
-                    "session {}, request {}",
-                    conversation.visitor.session(),
-                    heard.request
-                );
-            }
             let spoken = evidence
                 .journal
                 .iter()
-                .filter(|(request, _)| *request == heard.request);
+                .filter(|(request, event)| *request == heard.request && event.epoch > 0);
             let mut epochs: Vec<_> = spoken.map(|(_, event)| event.epoch).collect();
             epochs.sort_unstable();
             epochs.dedup();
             self.takeovers += usize::from(epochs.len() > 1);
+        }
+        let (silence, until) = longest_silence(conversation);
+        if silence > self.longest_silence {
+            self.longest_silence = silence;
+            self.slowest = format!("session {}, until {until}", conversation.visitor.session());
         }
         self.repeated += evidence.rows.iter().filter(|row| row.attempts > 1).count();
     }
@@ -83,6 +81,25 @@ impl Summary {
             self.violations.push(what);
         }
     }
+}
+
+/// The longest time between two signs (an acceptance, an event) while a message was accepted and not answered, and when it ended,
+/// as logs write the time.
+fn longest_silence(conversation: &Conversation) -> (Duration, String) {
+    let waited = |heard: &Heard| Some((heard.accepted?, heard.answered().unwrap_or(conversation.ended)));
+    let waits: Vec<_> = conversation.heard.iter().filter_map(waited).collect();
+    let events = conversation.heard.iter().flat_map(|heard| &heard.events);
+    let mut signs: Vec<_> = waits.iter().flat_map(|(from, to)| [*from, *to]).collect();
+    signs.extend(events.map(|event| event.at));
+    signs.sort_unstable();
+    let gaps = signs
+        .windows(2)
+        .filter(|gap| waits.iter().any(|(from, to)| *from <= gap[0] && gap[1] <= *to));
+    let longest = gaps.max_by_key(|gap| gap[1] - gap[0]);
+    longest.map_or_else(Default::default, |gap| {
+        let until = time::OffsetDateTime::now_utc() - gap[1].elapsed();
+        (gap[1] - gap[0], super::run::clock_at(until))
+    })
 }
 
 impl fmt::Display for Summary {

@@ -107,7 +107,6 @@ impl Lanes {
             () = reader.ask(&mut heard) => false,
             () = self.give_up.cancelled() => true,
         };
-        heard.note_silence();
         if stuck && heard.accepted.is_some() {
             heard.breach("accepted, and no final event long after the last fault was mended");
         }

@@ -289,3 +289,46 @@ async fn a_reply_whose_beginning_is_lost_with_its_worker_begins_anew_and_says_so
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_whose_end_is_lost_with_the_server_and_its_worker_begins_anew_and_no_other_does() -> Result<()>
+{
+    let deployment = Deployment::with_own_servers().await?;
+    let api = deployment.api().await?;
+    let patient = [
+        ("OFFLINE_TOKEN_DELAY_MS", "200"),
+        ("TOKEN_INTERVAL", "0s"),
+        ("LEASE_LENGTH", "2s"),
+    ];
+    let nats = deployment.nats().await?;
+    for lost in [true, false] {
+        let mut doomed = deployment.worker_with(&patient).await?;
+        let visitor = api.visitor();
+        let mut stream = visitor.stream("Hello").await?;
+        let mut events = Vec::new();
+        for _ in 0..3 {
+            events.push(stream.next().await?.unwrap());
+        }
+        if lost {
+            deployment.servers().nats().kill().await?;
+            doomed.kill();
+            // What was not on the disk yet: all of it, so that the test depends on nobody's luck.
+            let streams = deployment.servers().dir().join("nats/jetstream/$G/streams");
+            std::fs::remove_dir_all(streams.join(nats.subjects.tokens_stream()).join("msgs"))?;
+            deployment.servers().nats().start().await?;
+        } else {
+            doomed.kill();
+        }
+        let _survivor = deployment.worker_with(SLOW).await?;
+        events.extend(stream.all().await?);
+        let resets = events.iter().filter(|event| event.data.extra.reset).count();
+        assert_eq!(resets, usize::from(lost));
+        let requests = store::requests(&deployment.db, visitor.session()).await;
+        assert_eq!(
+            requests[0].replies,
+            [sse::text(&events)],
+            "what was read is what is stored"
+        );
+    }
+    Ok(())
+}

@@ -7,7 +7,7 @@ use e2e::{Deployment, eventually, store};
 use serde_json::json;
 use shared::db;
 use shared::db::commit::{Committed, NewReply, ReplyStatus};
-use shared::db::turn::{Arrival, Intake, Release, TurnInput};
+use shared::db::turn::{Arrival, Intake, Release, Silent, TurnInput};
 use shared::envelope::{Answered, Envelope, IfBusy};
 use shared::event::EventExtra;
 use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
@@ -83,7 +83,7 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
             .all(|taken| taken.intake == Intake::Known && taken.turn.is_none() && !taken.user_created)
     );
     assert!(
-        db::turn::claim_due(&deployment.db, two, &[], LEASE, 10, &[])
+        db::turn::claim_due(&deployment.db, two, &[], LEASE, 10, &Silent::default())
             .await?
             .is_empty(),
         "both are leased"
@@ -95,7 +95,7 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
         .await?;
     // For some seconds after its own start PostgreSQL leaves expired leases to be renewed.
     let due = eventually("the leases are free", async || {
-        let due = db::turn::claim_due(&deployment.db, two, &[], LEASE, 10, &[])
+        let due = db::turn::claim_due(&deployment.db, two, &[], LEASE, 10, &Silent::default())
             .await
             .ok()?;
         (due.len() == 2).then_some(due)
@@ -230,7 +230,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
         "only once"
     );
     assert!(
-        db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
+        db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &Silent::default())
             .await?
             .is_empty(),
         "it waits"
@@ -238,7 +238,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
     sqlx::query("update conversation_states set run_at = now()")
         .execute(&deployment.db)
         .await?;
-    let turn = db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
+    let turn = db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &Silent::default())
         .await?
         .remove(0);
     assert_eq!(turn.request.attempts, 2);
@@ -253,7 +253,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
         )
         .await?
     );
-    let turn = db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &[])
+    let turn = db::turn::claim_due(&deployment.db, worker, &[], LEASE, 10, &Silent::default())
         .await?
         .remove(0);
     assert_eq!(turn.request.attempts, 2);
@@ -449,6 +449,41 @@ async fn an_answer_from_without_the_database_counts_only_where_its_request_is_ne
         stored(&third).await,
         ("pending".into(), vec![]),
         "its turn counts"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_session_of_a_silent_worker_is_taken_unless_it_has_renewed_it_since() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let (silent, other) = (WorkerId::new(), WorkerId::new());
+    let batch = [arrival("a", "first", 1)];
+    let taken = db::turn::take_in(&deployment.db, silent, &[], LEASE, TTL, &batch).await?;
+    let turn = taken[0].turn.clone().unwrap();
+    let since = async || -> Result<Silent> {
+        Ok(Silent {
+            workers: vec![silent],
+            at: Some(db::turn::clock(&deployment.db).await?),
+        })
+    };
+    let before = since().await?;
+    // It was only cut off, and is back.
+    let held = [(turn.session, turn.epoch)];
+    assert_eq!(
+        db::turn::renew_leases(&deployment.db, silent, LEASE, &held)
+            .await?
+            .len(),
+        1
+    );
+    let claim =
+        async |silent: &Silent| db::turn::claim_due(&deployment.db, other, &[], LEASE, 10, silent).await;
+    assert!(claim(&before).await?.is_empty());
+    let claimed = claim(&since().await?).await?;
+    assert_eq!(claimed[0].epoch, turn.epoch + 1);
+    assert!(
+        db::turn::renew_leases(&deployment.db, silent, LEASE, &held)
+            .await?
+            .is_empty()
     );
     Ok(())
 }

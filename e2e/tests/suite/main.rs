@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod chaos;
 mod compose;
 mod conversation;
 mod crash;
@@ -15,5 +16,6 @@ mod overload;
 mod sessions;
 mod stateless;
 mod stop;
+mod topology;
 mod turns;
 mod wire;

@@ -195,7 +195,27 @@ pub async fn take_in(
         .collect()
 }
 
-/// Leases up to `limit` sessions that have work and that nobody runs, or that one of the `dead` workers holds, and begins
+/// Workers that seem to be dead.
+#[derive(Clone, Debug, Default)]
+pub struct Silent {
+    /// Nobody answered for these.
+    pub workers: Vec<WorkerId>,
+    /// By [`clock`], between two silences: which of their sessions they have leased or renewed since then is still theirs.
+    pub at: Option<OffsetDateTime>,
+}
+
+/// What PostgreSQL's clock shows.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn clock(db: &PgPool) -> sqlx::Result<OffsetDateTime> {
+    let mut connection = db.acquire().await?;
+    let call = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *connection);
+    let answer = timeout(CALL_DEADLINE, call).await;
+    settle(connection, answer)
+}
+
+/// Leases up to `limit` sessions that have work and that nobody runs, or that one of the `silent` workers holds, and begins
 /// their turns. The sessions of `held` run at this worker and are not leased again.
 ///
 /// # Errors
@@ -206,17 +226,18 @@ pub async fn claim_due(
     held: &[SessionKey],
     lease: Duration,
     limit: usize,
-    dead: &[WorkerId],
+    silent: &Silent,
 ) -> sqlx::Result<Vec<TurnInput>> {
-    let dead: Vec<Uuid> = dead.iter().map(|worker| worker.0).collect();
+    let owners: Vec<Uuid> = silent.workers.iter().map(|worker| worker.0).collect();
     let mut connection = db.acquire().await?;
     let call = sqlx::query_scalar!(
-        r#"select turn as "turn!: Value" from claim_due($1, $2, $3, $4, $5) turn where turn is not null"#,
+        r#"select turn as "turn!: Value" from claim_due($1, $2, $3, $4, $5, $6) turn where turn is not null"#,
         worker.0,
         &connection_ids(held),
         interval(lease),
         i32::try_from(limit).unwrap_or(i32::MAX),
-        &dead,
+        &owners,
+        silent.at,
     )
     .fetch_all(&mut *connection);
     let answer = timeout(CLAIM_DEADLINE, call).await;

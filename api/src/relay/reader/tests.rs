@@ -26,7 +26,12 @@ fn last(epoch: u64, seq: u64) -> TokenEvent {
 fn page(events: &[TokenEvent]) -> Vec<journal::Stored> {
     (100..)
         .zip(events.iter().cloned())
-        .map(|(stream_seq, event)| journal::Stored { stream_seq, event })
+        .map(|(stream_seq, event)| journal::Stored {
+            stream_seq,
+            at: time::OffsetDateTime::UNIX_EPOCH,
+            again: false,
+            event,
+        })
         .collect()
 }
 
