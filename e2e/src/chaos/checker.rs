@@ -101,6 +101,26 @@ impl<'a> Stored<'a> {
                 last.extra.error, row.status
             ));
         }
+        let stopped = last.extra.status.as_deref() == Some("stopped");
+        if stopped != (reply.status == "stopped") {
+            found.push(format!(
+                "the final event says {:?}, and the reply is {}",
+                last.extra.status, reply.status
+            ));
+        }
+        let honest = match heard.stop.as_deref() {
+            Some("stopped") => stopped,
+            Some("too_late") => !stopped,
+            // What is said without the database cannot be stopped in it.
+            Some("requested") => stopped || last.extra.error.is_some() || reply.degraded,
+            _ => true,
+        };
+        if !honest {
+            found.push(format!(
+                "the visitor was told {:?}, and the reply is {}",
+                heard.stop, reply.status
+            ));
+        }
         if last.extra.message_id != Some(reply.id) {
             found.push(format!(
                 "the final event names {:?}, and the reply is {}",
@@ -139,7 +159,9 @@ fn nothing_else(conversation: &Conversation, evidence: &Evidence) -> Vec<String>
 /// Replies are stored in the order of the queue, and the queue has the order in which messages were accepted.
 fn in_order(conversation: &Conversation, stored: &Stored<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    let answered: Vec<_> = stored.rows.iter().filter_map(|row| row.reply_to).collect();
+    // What was answered without the database has no order.
+    let in_turn = stored.rows.iter().filter(|row| !row.degraded);
+    let answered: Vec<_> = in_turn.filter_map(|row| row.reply_to).collect();
     for pair in answered.windows(2) {
         if stored.place(pair[0]) >= stored.place(pair[1]) {
             found.push(format!(
@@ -178,8 +200,15 @@ fn leases(evidence: &Evidence) -> Vec<String> {
             found.push(format!("epoch {} follows {expected}", acquired.epoch));
         }
     }
+    let degraded: HashSet<_> = evidence
+        .rows
+        .iter()
+        .filter(|row| row.degraded)
+        .filter_map(|row| row.reply_to)
+        .collect();
     for reply in &evidence.stored_by {
-        if reply.process != reply.holder {
+        // An answer that was given without the database is stored by whoever takes it in.
+        if reply.process != reply.holder && !degraded.contains(&reply.request) {
             let (process, holder) = (&reply.process, &reply.holder);
             found.push(format!(
                 "the reply to {} was stored by {process:?} while {holder:?} had the lease",
@@ -237,7 +266,12 @@ fn nobody_elses(conversation: &Conversation, evidence: &Evidence) -> Vec<String>
 /// What a reply brings about happens once.
 fn effects(conversation: &Conversation, evidence: &Evidence) -> Vec<String> {
     let script = &conversation.script;
-    let answered = |heard: &Heard| heard.last.as_ref().is_some_and(|last| last.extra.error.is_none());
+    let answered = |heard: &Heard| {
+        heard
+            .last
+            .as_ref()
+            .is_some_and(|last| last.extra.error.is_none() && !last.extra.degraded)
+    };
     let whole = conversation.heard.len() == script.lines.len() && conversation.heard.iter().all(answered);
     let (expected, consultations, consents) =
         (script.consultations, evidence.consultations, evidence.consents);

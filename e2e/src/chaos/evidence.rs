@@ -28,6 +28,8 @@ pub struct StoredMessage {
     pub stream_seq: Option<i64>,
     /// Turns that began.
     pub attempts: i32,
+    /// A reply that was given without the database.
+    pub degraded: bool,
 }
 
 /// What a second reader got, from after event `after` on.
@@ -76,7 +78,8 @@ impl Evidence {
         let session = conversation.visitor.session();
         let id = session.connection_id();
         let rows = sqlx::query(
-            "select id, body, status, reply_to, stream_seq, attempts from messages where connection_id = $1 order by number",
+            "select id, body, status, reply_to, stream_seq, attempts, coalesce(final_fields ? 'degraded', false) as degraded
+            from messages where connection_id = $1 order by number",
         )
         .bind(id)
         .fetch_all(&stage.db)
@@ -88,6 +91,7 @@ impl Evidence {
             reply_to: row.get::<Option<Uuid>, _>("reply_to").map(RequestId),
             stream_seq: row.get("stream_seq"),
             attempts: row.get("attempts"),
+            degraded: row.get("degraded"),
         };
         let count = async |table: &'static str| -> sqlx::Result<i64> {
             sqlx::query_scalar(table).bind(id).fetch_one(&stage.db).await

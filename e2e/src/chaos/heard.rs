@@ -42,6 +42,8 @@ pub struct Heard {
     pub reconnects: u32,
     /// Where the text was begun anew.
     pub resets: u32,
+    /// What the visitor was told who wanted it to stop.
+    pub stop: Option<String>,
     /// What no client should see.
     pub breaches: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl Heard {
             posts: 0,
             reconnects: 0,
             resets: 0,
+            stop: None,
             breaches: Vec::new(),
         }
     }

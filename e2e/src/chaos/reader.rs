@@ -5,8 +5,9 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use reqwest::{Method, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::event::EventId;
+use shared::ids::RequestId;
 use tokio_util::sync::CancellationToken;
 
 use super::heard::Heard;
@@ -110,6 +111,26 @@ impl Reader {
                 _ => RETRY,
             };
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Asks for a reply to be stopped, until an api says what becomes of it; `None` where nobody knows the message, since it
+    /// was not accepted.
+    pub async fn stop(&mut self, request: RequestId) -> Option<String> {
+        loop {
+            let path = format!("/chat/stop?request_id={request}");
+            let asked = self.anywhere().request(Method::POST, &path);
+            if let Ok(Ok(response)) = tokio::time::timeout(SILENCE, asked.send()).await {
+                match response.status() {
+                    StatusCode::OK => {
+                        let body: Option<Value> = response.json().await.ok();
+                        return body.and_then(|body| Some(body["status"].as_str()?.to_owned()));
+                    }
+                    StatusCode::NOT_FOUND => return None,
+                    _ => {}
+                }
+            }
+            tokio::time::sleep(RETRY).await;
         }
     }
 

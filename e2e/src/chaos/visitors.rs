@@ -14,6 +14,12 @@ use super::reader::Reader;
 use super::script::{self, Manner, Script};
 use crate::client::Visitor;
 
+/// One in so many messages of a hasty visitor is to be stopped again.
+const STOPS: u32 = 8;
+
+/// After how long at most, in milliseconds.
+const STOPS_WITHIN: u64 = 1_500;
+
 /// A conversation that was held.
 #[derive(Debug)]
 pub struct Conversation {
@@ -73,7 +79,7 @@ impl Lanes {
             if self.quit.is_cancelled() {
                 break;
             }
-            heard.push(self.say(rng.random(), visitor, number, line).await);
+            heard.push(self.say(rng.random(), visitor, number, line, false).await);
         }
         heard
     }
@@ -83,11 +89,11 @@ impl Lanes {
         let said = script.lines.iter().enumerate().map(|(number, line)| {
             // Close enough for one worker to be stuck with a message while another has the next.
             start += Duration::from_millis(rng.random_range(0..150));
-            let (seed, start) = (rng.random(), start);
+            let (seed, start, stops) = (rng.random(), start, rng.random_ratio(1, STOPS));
             async move {
                 tokio::select! {
                     () = self.quit.cancelled() => None,
-                    () = tokio::time::sleep(start) => Some(self.say(seed, visitor, number, line).await),
+                    () = tokio::time::sleep(start) => Some(self.say(seed, visitor, number, line, stops).await),
                 }
             }
         });
@@ -95,18 +101,29 @@ impl Lanes {
         join_all(said).await.into_iter().flatten().collect()
     }
 
-    async fn say(&self, seed: u64, visitor: &Visitor, number: usize, line: &str) -> Heard {
-        let mut reader = Reader {
+    async fn say(&self, seed: u64, visitor: &Visitor, number: usize, line: &str, stops: bool) -> Heard {
+        let reader = |seed| Reader {
             visitor: visitor.clone(),
             bases: self.bases.clone(),
             rng: StdRng::seed_from_u64(seed),
             quit: self.quit.clone(),
         };
+        let (mut asks, mut regrets) = (reader(seed), reader(!seed));
         let mut heard = Heard::new(visitor.session(), format!("line-{number}"), line.to_owned());
-        let stuck = tokio::select! {
-            () = reader.ask(&mut heard) => false,
-            () = self.give_up.cancelled() => true,
+        let request = heard.request;
+        let after = Duration::from_millis(regrets.rng.random_range(0..STOPS_WITHIN));
+        let stop = async {
+            if !stops {
+                return None;
+            }
+            tokio::time::sleep(after).await;
+            regrets.stop(request).await
         };
+        let (stuck, stop) = tokio::select! {
+            ((), stop) = async { tokio::join!(asks.ask(&mut heard), stop) } => (false, stop),
+            () = self.give_up.cancelled() => (true, None),
+        };
+        heard.stop = stop;
         if stuck && heard.accepted.is_some() {
             heard.breach("accepted, and no final event long after the last fault was mended");
         }
