@@ -36,7 +36,7 @@ pub struct Config {
     /// How long a new session remembers what was said, counted from its last reply.
     #[arg(long, env, default_value = "24h", value_parser = session_ttl)]
     pub session_ttl: Duration,
-    /// How often expired sessions are looked for.
+    /// How often expired sessions are looked for, and messages that were left in the queue.
     #[arg(long, env, default_value = "1m", value_parser = a_second_at_least)]
     pub cleanup_interval: Duration,
 }

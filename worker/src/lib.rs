@@ -4,7 +4,7 @@
 //! - [`order`], [`speak`], [`journal`], [`takeover`] and [`commit`] are the steps of a turn; [`stateless`] is one without a
 //!   [`database`]
 //! - [`lease`] keeps the sessions, [`control`] hears that one was stopped, [`janitor`] ends them, [`sign_of_life`] tells that the
-//!   worker lives
+//!   worker lives, [`leftover`] tidies the queue
 //! - [`agents`] is who answers
 //! - [`failed`] is for operators
 
@@ -20,6 +20,7 @@ pub mod intake;
 pub mod janitor;
 pub mod journal;
 pub mod lease;
+pub mod leftover;
 pub mod order;
 pub mod sign_of_life;
 pub mod speak;
@@ -173,6 +174,11 @@ async fn work(
     }
     tokio::spawn(sign_of_life::watch(worker.clone()));
     tokio::spawn(janitor::run(db, config.cleanup_interval, lifecycle.soft.clone()));
+    tokio::spawn(leftover::run(
+        worker.clone(),
+        intakes.clone(),
+        config.cleanup_interval,
+    ));
     info!(worker = %id, "worker started");
 
     consumer::run(worker.clone(), intakes).await;

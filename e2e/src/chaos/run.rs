@@ -83,6 +83,7 @@ pub async fn run(options: &Options) -> Result<Summary> {
             ("OFFLINE_TOKEN_DELAY_MS", "15".into()),
             ("TOKEN_INTERVAL", "0s".into()),
             ("LEASE_LENGTH", format!("{}ms", LEASE.as_millis())),
+            ("CLEANUP_INTERVAL", "5s".into()),
         ],
     };
     let stage = Stage::start(&plan).await?;

@@ -240,3 +240,58 @@ async fn a_worker_ends_when_it_is_asked_to_also_without_nats() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_nats_kept_after_its_ack_is_removed_and_answered_once() -> Result<()> {
+    let deployment = Deployment::with_own_servers().await?;
+    let (api, nats) = (deployment.api().await?, deployment.nats().await?);
+    let visitor = api.visitor();
+    let stream = visitor.stream("Hello").await?;
+    let server = deployment.servers().nats();
+    let dir = deployment.servers().dir();
+    let queue = dir
+        .join("nats/jetstream/$G/streams")
+        .join(nats.subjects.chat_stream())
+        .join("msgs");
+    let kept = dir.join("kept");
+    let copy = |from: &std::path::Path, to: &std::path::Path| -> Result<()> {
+        std::fs::create_dir(to)?;
+        for file in std::fs::read_dir(from)? {
+            let file = file?;
+            std::fs::copy(file.path(), to.join(file.file_name()))?;
+        }
+        Ok(())
+    };
+    copy(&queue, &kept)?;
+    let mut worker = deployment.worker().await?;
+    stream.all().await?;
+    let (name, consumer) = (nats.subjects.chat_stream(), nats.subjects.workers_consumer());
+    eventually("the message is acknowledged", async || {
+        let stream = nats.jetstream.get_stream(&name).await.ok()?;
+        let consumer = stream.consumer_info(&consumer).await.ok()?;
+        (stream.cached_info().state.messages == 0 && consumer.ack_floor.stream_sequence > 0).then_some(())
+    })
+    .await;
+    worker.signal("TERM");
+    assert!(worker.ended().await.success());
+    // What it would have on its disk if it had ended right after the ack.
+    server.stop().await?;
+    std::fs::remove_dir_all(&queue)?;
+    std::fs::rename(&kept, &queue)?;
+    server.start().await?;
+    let queued = async || {
+        nats.usable().await;
+        let stream = nats.jetstream.get_stream(&name).await.ok()?;
+        Some(stream.cached_info().state.messages)
+    };
+    assert_eq!(eventually("NATS is back", queued).await, 1);
+
+    let _worker = deployment.worker_with(&[("CLEANUP_INTERVAL", "1s")]).await?;
+    eventually("it is removed", async || {
+        queued().await.filter(|queued| *queued == 0)
+    })
+    .await;
+    let requests = store::requests(&deployment.db, visitor.session()).await;
+    assert_eq!((requests.len(), requests[0].replies.len()), (1, 1));
+    Ok(())
+}
