@@ -23,8 +23,9 @@ use crate::lease::{Lease, Leases};
 use crate::speak::Pace;
 use crate::turn::{self, After};
 
-/// After so many crashes a request runs alone on its worker: it may be what killed the others.
-const ALONE_AFTER: u32 = 2;
+/// After so many crashes a request runs alone on its worker: it may be what killed the others. Not after fewer: two workers that
+/// die for reasons of their own would leave all their sessions to be run one after the other.
+const ALONE_AFTER: u32 = 3;
 
 /// One worker.
 pub struct Worker {

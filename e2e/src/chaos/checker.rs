@@ -200,6 +200,9 @@ fn leases(evidence: &Evidence) -> Vec<String> {
             found.push(format!("epoch {} follows {expected}", acquired.epoch));
         }
     }
+    for (process, holder) in &evidence.trespasses {
+        found.push(format!("{process:?} changed the lease that {holder:?} had taken"));
+    }
     let degraded: HashSet<_> = evidence
         .rows
         .iter()

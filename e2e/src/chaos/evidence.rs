@@ -56,6 +56,8 @@ pub struct Evidence {
     pub leases: Vec<Acquired>,
     /// Who stored what.
     pub stored_by: Vec<StoredBy>,
+    /// Who prolonged or gave back another's lease, and whose.
+    pub trespasses: Vec<(Option<String>, Option<String>)>,
     /// Second readings.
     pub replays: Vec<Replay>,
     /// Rows.
@@ -132,6 +134,7 @@ impl Evidence {
             journal: store::read_journal(&stage.nats, session).await?,
             leases: witness::leases(&stage.db, session).await?,
             stored_by: witness::replies(&stage.db, session).await?,
+            trespasses: witness::trespasses(&stage.db, session).await?,
             replays,
             consultations: count("select count(*) from consultations where connection_id = $1").await?,
             consents: count(

@@ -22,6 +22,20 @@ create function chaos.note_lease() returns trigger language plpgsql as $$ begin
 end $$;
 create trigger note_lease after update on conversation_states for each row
     when (new.lease_epoch <> old.lease_epoch) execute function chaos.note_lease();
+create table chaos.trespasses (connection_id uuid not null, process text, holder text);
+create function chaos.note_trespass() returns trigger language plpgsql as $$
+declare
+    v_holder text := (select process from chaos.leases where connection_id = new.connection_id order by place desc limit 1);
+begin
+    if v_holder is distinct from current_setting('chaos.process', true) then
+        insert into chaos.trespasses (connection_id, process, holder)
+        values (new.connection_id, current_setting('chaos.process', true), v_holder);
+    end if;
+    return null;
+end $$;
+create trigger note_trespass after update on conversation_states for each row
+    when (new.lease_epoch = old.lease_epoch and new.lease_expires_at is distinct from old.lease_expires_at)
+    execute function chaos.note_trespass();
 create function chaos.note_reply() returns trigger language plpgsql as $$ begin
     insert into chaos.replies (reply_to, connection_id, process, holder)
     values (new.reply_to, new.connection_id, current_setting('chaos.process', true), (
@@ -97,6 +111,20 @@ pub async fn leases(db: &PgPool, session: SessionKey) -> sqlx::Result<Vec<Acquir
         at: row.get("at"),
     };
     Ok(rows.iter().map(acquired).collect())
+}
+
+/// Who prolonged or gave back a lease of the session that another process had taken, and whose it was.
+///
+/// # Errors
+/// As PostgreSQL says.
+pub async fn trespasses(
+    db: &PgPool,
+    session: SessionKey,
+) -> sqlx::Result<Vec<(Option<String>, Option<String>)>> {
+    sqlx::query_as("select process, holder from chaos.trespasses where connection_id = $1")
+        .bind(session.connection_id())
+        .fetch_all(db)
+        .await
 }
 
 /// Who stored the session's replies.

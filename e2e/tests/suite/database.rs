@@ -385,6 +385,46 @@ async fn many_intakes_and_commits_at_once_do_not_deadlock() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn an_intake_that_waited_for_a_commit_begins_the_next_turn_and_not_the_answered_one() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let (one, two) = (WorkerId::new(), WorkerId::new());
+    let first = [arrival("a", "first", 1)];
+    let taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, &first).await?;
+    let answer = NewReply {
+        go_on: false,
+        ..reply(taken[0].turn.as_ref().unwrap(), "answer")
+    };
+    // The commit has the session's lock, and gives the lease back.
+    let mut commit = deployment.db.begin().await?;
+    sqlx::query("select outcome from commit_turns($1, $2, '10 s')")
+        .bind(json!([answer]))
+        .bind(one.0)
+        .fetch_one(&mut *commit)
+        .await?;
+    let intake = tokio::spawn({
+        let db = deployment.db.clone();
+        let second = [arrival("a", "second", 2)];
+        async move { db::turn::take_in(&db, two, &[], LEASE, TTL, &second).await }
+    });
+    eventually("the intake waits for the commit", async || {
+        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let waits: i64 = sqlx::query_scalar(waits).fetch_one(&deployment.db).await.ok()?;
+        (waits > 0).then_some(())
+    })
+    .await;
+    commit.commit().await?;
+    let turn = intake.await??.remove(0).turn.expect("the lease is free");
+    assert_eq!((turn.request.body.as_str(), turn.request.attempts), ("second", 1));
+    assert_eq!(
+        turn.state,
+        json!({"seen": "answer"}),
+        "the state is that of the commit"
+    );
+    assert!(turn.history.iter().any(|message| message.body == "answer"));
+    Ok(())
+}
+
 /// An answer to `asked` that was given while PostgreSQL was away, as it comes off the queue at `stream_seq`.
 fn answered(asked: &Arrival, text: &str, stream_seq: u64) -> Arrival {
     let mut envelope = asked.envelope.clone();
