@@ -263,7 +263,7 @@ end $$;
 -- Stores the replies of a batch of turns with everything that follows from them, each fenced by owner and epoch.
 -- One row a reply, in the order of the batch: 'committed', or 'lost' where the session is another's by now; with the next
 -- turn where one waits and the item asks for it ("continue"). A whole reply to a request that was asked to stop before this
--- call had its lock is stored as stopped, and changes nothing else. May be called again after an ambiguous failure.
+-- call had its lock is stored as stopped, and changes nothing else; unless readers have had its final event ("final_said"). May be called again after an ambiguous failure.
 create function commit_turns(p_batch jsonb, p_worker uuid, p_lease interval)
 returns table (outcome text, session_ttl int, locked_at timestamptz, turn jsonb, stopped boolean)
 language plpgsql volatile as $$
@@ -308,7 +308,9 @@ begin
         select c.user_id, c.channel into strict v_user, v_channel from connections c where c.id = s.connection_id;
 
         select * into strict m from messages r where r.id = (v_item->>'reply_to')::uuid;
-        v_status := case when v_item->>'status' = 'complete' and is_stopped(s, m) then 'stopped' else v_item->>'status' end;
+        v_status := case
+            when v_item->>'status' = 'complete' and is_stopped(s, m) and not (v_item->>'final_said')::boolean then 'stopped'
+            else v_item->>'status' end;
 
         insert into messages (
             id, user_id, connection_id, direction, body, status, reply_to, first_seq, piece_ends, final_fields, number, error)

@@ -132,7 +132,7 @@ async fn answer(
     }
     let spoken = if let Some(extra) = sent.finished.take() {
         // Somebody has answered it whole, and could not store it.
-        let (reply, _) = new_reply(lease, input, sent, extra, |_| {});
+        let (reply, _) = new_reply(lease, input, sent, extra, |reply| reply.final_said = true);
         return store(worker, lease, &mut writer, reply, Last::Said)
             .await
             .map_err(|_| Interrupted::HandOver);
@@ -343,6 +343,7 @@ fn new_reply(
         status: ReplyStatus::Complete,
         error: None,
         final_fields: serde_json::to_value(&extra).unwrap_or(Value::Null),
+        final_said: false,
         state: None,
         active_agent: None,
         effects: Vec::new(),

@@ -48,6 +48,7 @@ fn reply(turn: &TurnInput, body: &str) -> NewReply {
         status: ReplyStatus::Complete,
         error: None,
         final_fields: json!({}),
+        final_said: false,
         state: Some(json!({"seen": body})),
         active_agent: Some("moody".into()),
         effects: vec![json!({"type": "consent", "id": turn.request.id, "text_version": "1", "given": true})],
@@ -382,6 +383,41 @@ async fn many_intakes_and_commits_at_once_do_not_deadlock() -> Result<()> {
         0,
         "pending counts what is pending"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reply_is_stored_as_stopped_unless_its_final_event_said_something_else() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let worker = WorkerId::new();
+    for (device, final_said, status) in [("a", false, "stopped"), ("b", true, "complete")] {
+        let batch = [arrival(device, "Hello", 1)];
+        let taken = db::turn::take_in(&deployment.db, worker, &[], LEASE, TTL, &batch).await?;
+        let turn = taken[0].turn.as_ref().unwrap();
+        let asked = "update conversation_states set stopped_seq = 1 where connection_id = $1";
+        sqlx::query(asked)
+            .bind(turn.session.connection_id())
+            .execute(&deployment.db)
+            .await?;
+        let whole = NewReply {
+            final_said,
+            ..reply(turn, "whole")
+        };
+        // Twice: the first answer may have been lost.
+        for _ in 0..2 {
+            let committed =
+                db::commit::store(&deployment.db, worker, LEASE, std::slice::from_ref(&whole)).await?;
+            let Committed::Stored { stopped, .. } = &committed[0] else {
+                panic!("the lease was lost");
+            };
+            assert_eq!(*stopped, status == "stopped");
+        }
+        let stored: String = sqlx::query_scalar("select status from messages where id = $1")
+            .bind(whole.id)
+            .fetch_one(&deployment.db)
+            .await?;
+        assert_eq!(stored, status);
+    }
     Ok(())
 }
 

@@ -50,6 +50,8 @@ pub struct NewReply {
     pub error: Option<String>,
     /// The final event's own fields.
     pub final_fields: Value,
+    /// Readers have had the final event: the reply is as it says, whatever was asked since.
+    pub final_said: bool,
     /// The session's new state; `None` leaves it as it is.
     pub state: Option<Value>,
     /// The agent that the session is pinned to, with `state`.
