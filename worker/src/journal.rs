@@ -98,6 +98,11 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Whether nothing has been journalled yet.
+    pub fn is_silent(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// Waits until the journal has confirmed the first event, and with it that nobody else writes.
     ///
     /// # Errors

@@ -156,6 +156,12 @@ async fn answer(
         let ends = Ends { stop, lost, hard };
         speak(&*worker.agent, &turn, worker.pace, &mut sent, &mut writer, ends).await?
     };
+    if writer.is_silent() {
+        // Nothing was left to be said. Whoever else may be writing has to be kept from going on all the same.
+        sent.push("");
+        let nothing = EventData::text(String::new(), OffsetDateTime::now_utc());
+        writer.emit(&nothing).await?;
+    }
     // A reply of a single event has not met a competitor yet.
     writer.confirm_first().await?;
 

@@ -1,10 +1,11 @@
 //! The wire format, and resuming a stream from any event on any api.
 
 use anyhow::Result;
+use async_nats::jetstream::message::PublishMessage;
 use e2e::sse::{self, EventStream, SseEvent};
 use e2e::{Deployment, Visitor, store};
 use serde_json::{Value, json};
-use shared::event::EventId;
+use shared::event::{EVENT_HEADER, EventData, EventId, TokenEvent};
 
 /// Slow enough that a reply is still being said while the test looks at it.
 const SLOWLY: &[(&str, &str)] = &[("OFFLINE_TOKEN_DELAY_MS", "15"), ("TOKEN_INTERVAL", "0s")];
@@ -212,5 +213,35 @@ async fn history_is_paged_from_the_newest_back() -> Result<()> {
         }
     }
     assert_eq!(pages, whole);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_journal_refuses_is_shown_to_nobody() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let slow = [("OFFLINE_TOKEN_DELAY_MS", "150"), ("TOKEN_INTERVAL", "0s")];
+    let (api, _worker) = (deployment.api().await?, deployment.worker_with(&slow).await?);
+    let visitor = api.visitor();
+    let mut stream = visitor.stream("Hello").await?;
+    let mut events = vec![stream.next().await?.unwrap()];
+    let request = events[0].id.request;
+    let nats = deployment.nats().await?;
+    let subject = nats.subjects.tokens(visitor.session(), request);
+    // As a worker would say it that does not know how far the reply is.
+    for seq in 2..20 {
+        let data = EventData::text("ghost ".into(), time::OffsetDateTime::now_utc());
+        let event = TokenEvent::new(1, seq, &data);
+        let message = PublishMessage::build()
+            .payload(event.payload.clone())
+            .header(EVENT_HEADER, event.header())
+            .expected_last_subject_sequence(0);
+        let refused = nats.jetstream.send_publish(subject.clone(), message).await?.await;
+        assert!(refused.is_err());
+    }
+    events.extend(stream.all().await?);
+    sse::assert_gapless(&events, 1);
+    assert!(!sse::text(&events).contains("ghost"));
+    let requests = store::requests(&deployment.db, visitor.session()).await;
+    assert_eq!(requests[0].replies, [sse::text(&events)]);
     Ok(())
 }
