@@ -16,6 +16,9 @@ use crate::ids::RequestId;
 /// It stands beside the payload, so that the payload is the `data` line of the stream, to the byte.
 pub const EVENT_HEADER: &str = "Frontdesk-Event";
 
+/// The header of what the agent wants to be told where another worker goes on with its reply; no reader looks at it.
+pub const NOTE_HEADER: &str = "Frontdesk-Note";
+
 /// A `reset` event stands at `epoch` times this: the one permitted jump.
 pub const RESET_STRIDE: u64 = 1_000_000;
 
@@ -32,6 +35,9 @@ pub struct EventData {
     /// Fields that only some events have.
     #[serde(flatten)]
     pub extra: EventExtra,
+    /// What [`NOTE_HEADER`] is to say: printable ASCII.
+    #[serde(skip)]
+    pub note: Option<String>,
 }
 
 /// Fields that only some events have.
@@ -95,6 +101,7 @@ impl EventData {
             timestamp: timestamp.truncate_to_microsecond(),
             is_final: false,
             extra: EventExtra::default(),
+            note: None,
         }
     }
 
@@ -113,6 +120,7 @@ impl EventData {
             timestamp: timestamp.truncate_to_microsecond(),
             is_final: true,
             extra,
+            note: None,
         }
     }
 
@@ -137,6 +145,8 @@ pub struct TokenEvent {
     pub reset: bool,
     /// The JSON of [`EventData`].
     pub payload: Bytes,
+    /// The value of [`NOTE_HEADER`].
+    pub note: Option<String>,
 }
 
 impl TokenEvent {
@@ -148,6 +158,7 @@ impl TokenEvent {
             is_final: data.is_final,
             reset: data.extra.reset,
             payload: data.to_payload(),
+            note: data.note.clone(),
         }
     }
 
@@ -170,6 +181,7 @@ impl TokenEvent {
             is_final: marks.contains(&"final"),
             reset: marks.contains(&"reset"),
             payload,
+            note: headers?.get(NOTE_HEADER).map(|note| note.as_str().to_owned()),
         })
     }
 

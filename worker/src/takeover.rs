@@ -5,6 +5,8 @@ use shared::ids::{RequestId, SessionKey};
 use shared::journal::{self, ReadError, Stored};
 use shared::nats::Nats;
 
+use crate::agents::AlreadySent;
+
 /// What stands between a reply that was cut off and one that starts anew.
 const CUT: &str = "…\n\n";
 
@@ -25,6 +27,8 @@ pub struct Sent {
     pub finished: Option<EventExtra>,
     /// The journal has lost the beginning, so that nobody can go on: the next event tells readers to clear what they have.
     pub begins_anew: bool,
+    /// What the agent noted last for whoever goes on.
+    pub note: Option<String>,
 }
 
 impl Default for Sent {
@@ -37,6 +41,7 @@ impl Default for Sent {
             is_anothers: false,
             finished: None,
             begins_anew: false,
+            note: None,
         }
     }
 }
@@ -74,6 +79,7 @@ impl Sent {
                         ..Self::default()
                     };
                 }
+                sent.note = event.note.clone().or(sent.note);
                 let data = event.data().ok();
                 if event.is_final {
                     sent.finished = Some(data.map(|data| data.extra).unwrap_or_default());
@@ -87,6 +93,14 @@ impl Sent {
             sent.first_seq = epoch.saturating_mul(RESET_STRIDE);
         }
         sent
+    }
+
+    /// What the agent is told of it.
+    pub fn already(&self) -> AlreadySent {
+        AlreadySent {
+            text: self.text.clone(),
+            note: self.note.clone(),
+        }
     }
 
     /// Adds an event's text.
@@ -104,7 +118,7 @@ impl Sent {
 /// Leaves out of an agent's text what has been sent already.
 ///
 /// An agent that says the same again continues without a seam. One that says something else is cut off with an ellipsis
-/// and a blank line, and starts anew.
+/// and a blank line, and starts anew. One that declares that it goes on says only what is new.
 #[derive(Debug)]
 pub struct Continuation {
     already: String,
@@ -118,6 +132,11 @@ impl Continuation {
             already: already.to_owned(),
             matched: 0,
         }
+    }
+
+    /// The agent says only what follows what was sent.
+    pub fn goes_on(&mut self) {
+        self.matched = self.already.len();
     }
 
     /// What of the agent's next `piece` is to be sent.
@@ -232,6 +251,14 @@ mod tests {
         for cut in (0..=whole.len()).filter(|cut| whole.is_char_boundary(*cut)) {
             assert_eq!(said(&whole[..cut], &["Grüß ", "dich, ", "Jürgen!"]), whole);
         }
+    }
+
+    #[test]
+    fn an_agent_that_goes_on_is_not_compared() {
+        let mut continuation = Continuation::of("Hello! I");
+        continuation.goes_on();
+        assert_eq!(continuation.next(" am here."), " am here.");
+        assert_eq!(continuation.end(), "");
     }
 
     #[test]
