@@ -89,8 +89,7 @@ impl Writer {
             Fault::Nul => self.answer.text.replace(' ', "\0 \u{8}\u{1b}[31m"),
             _ => self.answer.text.clone(),
         };
-        let mut written = 0;
-        for token in tokens(&text) {
+        for (written, token) in tokens(&text).into_iter().enumerate() {
             self.pause().await?;
             if fault == Fault::BrokenJson && written == 1 {
                 self.raw("data: {\"choices\":[{\"delta\":{\"content\":\"oo\n\n")
@@ -125,7 +124,6 @@ impl Writer {
                     .change(self.number, |recorded| recorded.first_token = Some(now));
             }
             self.delta(json!({ "content": token })).await?;
-            written += 1;
         }
         if fault == Fault::Endless {
             loop {

@@ -218,7 +218,12 @@ impl Script {
             return None;
         }
         let rule = self.rule(model, before)?;
-        let rest = rule.reply.strip_prefix(&begun)?;
+        // The text of earlier rounds may stand before it.
+        let paragraph = begun.rsplit("\n\n").next().unwrap_or_default();
+        let rest = rule
+            .reply
+            .strip_prefix(&begun)
+            .or_else(|| rule.reply.strip_prefix(paragraph))?;
         (!rest.is_empty()).then(|| (rule, rest.to_owned()))
     }
 }

@@ -8,6 +8,7 @@ mod crash;
 mod database;
 mod erasure;
 mod in_process;
+mod model;
 mod order;
 mod outage;
 mod overload;
