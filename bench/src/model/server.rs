@@ -60,6 +60,7 @@ impl FakeModel {
             .route("/v1/chat/completions", post(complete))
             .route("/v1/audio/transcriptions", post(transcribe))
             .route("/requests", get(requests))
+            .route("/files/{name}", get(super::files::file))
             .with_state(shared);
         // A token is to leave when it is written.
         let listener = listener.tap_io(|stream| {

@@ -11,8 +11,10 @@ use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::assembly::{Assembly, Completion};
+use super::attachments::transcript;
 use super::config::Settings;
 use super::failure::Failure;
 use super::wire::Body;
@@ -76,12 +78,7 @@ impl Client {
                 error if error.is_timeout() => Failure::Silent,
                 _ => Failure::Broken,
             })?;
-        if response.status() != StatusCode::OK {
-            return Err(Failure::Status(
-                response.status().as_u16(),
-                retry_after(response.headers()),
-            ));
-        }
+        refused(&response)?;
         let kind = response
             .headers()
             .get(CONTENT_TYPE)
@@ -101,6 +98,53 @@ impl Client {
             deadline,
         })
     }
+}
+
+impl Client {
+    /// What is said in a sound file of type `kind`.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub(crate) async fn transcribe(&self, model: &str, kind: &str, sound: &[u8]) -> Result<String, Failure> {
+        let boundary = Uuid::now_v7().simple();
+        let name = kind.rsplit('/').next().unwrap_or("ogg");
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--{boundary}\r\n\
+            Content-Disposition: form-data; name=\"file\"; filename=\"voice.{name}\"\r\nContent-Type: {kind}\r\n\r\n"
+        );
+        let body = [
+            head.as_bytes(),
+            sound,
+            format!("\r\n--{boundary}--\r\n").as_bytes(),
+        ]
+        .concat();
+        let sent = self
+            .http
+            .post(self.settings.transcriptions.clone())
+            .header(AUTHORIZATION, self.settings.authorization.clone())
+            .header(CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"))
+            .body(body)
+            .send();
+        let answered = async {
+            let response = sent.await.map_err(|_| Failure::Unreachable)?;
+            refused(&response)?;
+            body_of(response).await
+        };
+        let body = timeout(self.settings.read_deadline, answered)
+            .await
+            .map_err(|_| Failure::Silent)??;
+        transcript(&body).ok_or(Failure::Unreadable)
+    }
+}
+
+fn refused(response: &Response) -> Result<(), Failure> {
+    if response.status() == StatusCode::OK {
+        return Ok(());
+    }
+    Err(Failure::Status(
+        response.status().as_u16(),
+        retry_after(response.headers()),
+    ))
 }
 
 /// A reply that is being read.
@@ -180,12 +224,7 @@ pub(crate) enum Started {
 }
 
 async fn whole(response: Response, deadline: Duration) -> Result<Running, Failure> {
-    let body = capped(response)
-        .try_fold(Vec::new(), async |mut body, bytes| {
-            body.extend_from_slice(&bytes);
-            Ok(body)
-        })
-        .await?;
+    let body = body_of(response).await?;
     let mut assembly = Assembly::default();
     let ready = assembly.take_whole(&body)?;
     Ok(Running {
@@ -194,6 +233,15 @@ async fn whole(response: Response, deadline: Duration) -> Result<Running, Failur
         ready,
         deadline,
     })
+}
+
+async fn body_of(response: Response) -> Result<Vec<u8>, Failure> {
+    capped(response)
+        .try_fold(Vec::new(), async |mut body, bytes| {
+            body.extend_from_slice(&bytes);
+            Ok(body)
+        })
+        .await
 }
 
 /// The data of each event.

@@ -35,6 +35,12 @@ pub struct LlmArgs {
     /// Tokens of earlier messages that the model is given, as estimated; older ones are left to a summary.
     #[arg(long, env, default_value_t = 4_000)]
     pub llm_history_tokens: usize,
+    /// Whether the model looks at pictures: those that visitors link to are fetched and shown to it.
+    #[arg(long, env, default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub llm_images: bool,
+    /// Name of the model of that server that turns voice messages into text, such as whisper-1; without it they are not opened.
+    #[arg(long, env)]
+    pub llm_transcription_model: Option<String>,
 }
 
 /// Complete settings.
@@ -42,6 +48,8 @@ pub struct LlmArgs {
 pub struct Settings {
     /// Where chat completions are.
     pub(crate) endpoint: Url,
+    /// Where transcriptions are.
+    pub(crate) transcriptions: Url,
     /// `Bearer …`, marked as sensitive.
     pub(crate) authorization: HeaderValue,
     /// The models in the order in which they are asked.
@@ -50,6 +58,8 @@ pub struct Settings {
     pub(crate) read_deadline: Duration,
     pub(crate) retry_for: Duration,
     pub(crate) history_tokens: usize,
+    pub(crate) images: bool,
+    pub(crate) transcription_model: Option<String>,
 }
 
 /// Settings that make no sense. The text is for the operator and holds no value of a secret.
@@ -98,8 +108,9 @@ impl LlmArgs {
             let missing = names.iter().filter(|(_, missing)| *missing);
             return Err(SettingsError::Missing(missing.map(|(name, _)| *name).collect()));
         };
-        let endpoint = format!("{}/chat/completions", url.trim().trim_end_matches('/'));
-        let endpoint = Url::parse(&endpoint).map_err(|_| SettingsError::Address)?;
+        let base = url.trim().trim_end_matches('/');
+        let at = |path: &str| Url::parse(&format!("{base}/{path}")).map_err(|_| SettingsError::Address);
+        let (endpoint, transcriptions) = (at("chat/completions")?, at("audio/transcriptions")?);
         if !matches!(endpoint.scheme(), "http" | "https") || !endpoint.has_host() {
             return Err(SettingsError::Address);
         }
@@ -108,12 +119,15 @@ impl LlmArgs {
         authorization.set_sensitive(true);
         Ok(Some(Settings {
             endpoint,
+            transcriptions,
             authorization,
             models: [Some(model.clone()), fallback].into_iter().flatten().collect(),
             connect_deadline: self.llm_connect_deadline,
             read_deadline: self.llm_read_deadline,
             retry_for: self.llm_retry_for,
             history_tokens: self.llm_history_tokens,
+            images: self.llm_images,
+            transcription_model: given(&self.llm_transcription_model),
         }))
     }
 }

@@ -40,8 +40,10 @@ pub(crate) fn bounded(history: &[PastMessage], max_tokens: usize) -> (Vec<Messag
             _ => messages.push((message.incoming, message.body.clone())),
         }
     }
-    let message = |(incoming, content)| match incoming {
-        true => Message::User { content },
+    let message = |(incoming, content): (bool, String)| match incoming {
+        true => Message::User {
+            content: content.into(),
+        },
         false => Message::Assistant {
             content,
             tool_calls: Vec::new(),
@@ -77,7 +79,7 @@ mod tests {
         assert_eq!(
             messages[0],
             Message::User {
-                content: "a\n\nb".into()
+                content: "a\n\nb".to_owned().into()
             }
         );
         assert_eq!(bounded(&history, 1_000).0.len(), 4);

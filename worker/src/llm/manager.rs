@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::assembly::{Completion, Usage};
+use super::attachments::{Attachments, Opener};
 use super::client::Client;
 use super::config::Settings;
 use super::failure::Failure;
+use super::fetch::Fetcher;
 use super::history;
 use super::language::{Sentences, sentences};
 use super::memory::Memory;
@@ -32,6 +34,7 @@ const AFTER_A_BREAK: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub struct ModelManager {
     models: Models,
+    opener: Opener,
     history_tokens: usize,
 }
 
@@ -53,21 +56,29 @@ impl ModelManager {
     /// The HTTP client cannot be built.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
         let history_tokens = settings.history_tokens;
+        let client = Client::new(settings)?;
         Ok(Self {
-            models: Models::new(Client::new(settings)?),
+            models: Models::new(client.clone()),
+            opener: Opener::new(Fetcher::new()?, client),
             history_tokens,
         })
     }
 
     /// Lets the model answer: rounds of text and tools.
-    async fn converse(&self, turn: &Turn, work: &mut Work<'_>, voice: &mut Voice<'_>) -> Result<(), Trouble> {
+    async fn converse(
+        &self,
+        turn: &Turn,
+        attachments: &Attachments,
+        work: &mut Work<'_>,
+        voice: &mut Voice<'_>,
+    ) -> Result<(), Trouble> {
         let (past, heard) = history::bounded(&turn.history, self.history_tokens);
         let mut messages = vec![Message::System {
             content: String::new(),
         }];
         messages.extend(past);
         messages.push(Message::User {
-            content: prompt::question(turn),
+            content: prompt::question(turn, attachments),
         });
         messages.extend(made_before(turn, work));
         let mut resumes = !voice.text().is_empty();
@@ -76,14 +87,14 @@ impl ModelManager {
         let began = Instant::now();
         let result = loop {
             messages[0] = Message::System {
-                content: prompt::system(work, heard),
+                content: prompt::system(work, heard, attachments),
             };
             let tools = tools::of(work.agent());
             let mut asked = messages.clone();
             if std::mem::take(&mut resumes) {
                 asked.push(said(voice.of_this_round()));
                 asked.push(Message::User {
-                    content: prompt::CONTINUE.to_owned(),
+                    content: prompt::CONTINUE.to_owned().into(),
                 });
             }
             let question = Question {
@@ -231,10 +242,20 @@ impl Agent for ModelManager {
             remember(turn, &mut outcome);
             return Ok(outcome);
         }
+        let (turn, attachments) = self.opener.open(turn).await;
+        let turn = &*turn;
+        // A voice message can tell of one, too.
+        if attachments.heard > 0
+            && let Some((text, mut outcome)) = joint::answer_emergency(turn)
+        {
+            reply.say(&text).await?;
+            remember(turn, &mut outcome);
+            return Ok(outcome);
+        }
         let own = sentences(turn);
         let mut work = Work::begin(turn);
         let mut voice = Voice::new(reply, &turn.already_sent.text, &own.medical);
-        match self.converse(turn, &mut work, &mut voice).await {
+        match self.converse(turn, &attachments, &mut work, &mut voice).await {
             Ok(()) => {}
             Err(Trouble::Agent(error)) => return Err(error),
             Err(Trouble::TooLong) if !voice.text().is_empty() => voice.close("").await?,

@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::json;
-use shared::media::MediaKind;
 use time::macros::format_description;
 
-use super::work::{Work, attached};
+use super::attachments::Attachments;
+use super::wire::{Content, Image, Part};
+use super::work::Work;
 use crate::agents::Turn;
 use crate::agents::offline::joint::{Ask, Consent, HUMAN, INFORMATION};
 
@@ -32,7 +33,7 @@ static PHRASES: LazyLock<Phrases> =
 pub(crate) const CONTINUE: &str = include_str!("prompts/continue.md");
 
 /// The first message: who the model is, what it is to do, and how things stand. `heard` messages of the visitor follow it.
-pub(crate) fn system(work: &Work<'_>, heard: usize) -> String {
+pub(crate) fn system(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String {
     let (desk, phrases) = (work.desk(), &*PHRASES);
     let clinic = desk.clinic();
     let (task, instructions) = match work.agent() {
@@ -69,10 +70,14 @@ pub(crate) fn system(work: &Work<'_>, heard: usize) -> String {
     );
     let instructions = instructions.as_deref().unwrap_or(&phrases.no_instructions);
     let task = fill(task, &[("instructions", instructions)]);
-    format!("{persona}\n{}\n\n{}", task.trim_end(), situation(work, heard))
+    format!(
+        "{persona}\n{}\n\n{}",
+        task.trim_end(),
+        situation(work, heard, attachments)
+    )
 }
 
-fn situation(work: &Work<'_>, heard: usize) -> String {
+fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String {
     let (desk, phrases) = (work.desk(), &*PHRASES);
     let conversation = &desk.conversation;
     let details = &conversation.details;
@@ -115,37 +120,47 @@ fn situation(work: &Work<'_>, heard: usize) -> String {
             ("consent", &phrases.consent[consent]),
             ("details", &known.to_string()),
             ("request", &phrases.request[if sent { "sent" } else { "none" }]),
-            ("attachments", &attachments(desk.turn)),
+            ("attachments", &listed(attachments)),
             ("step", &phrases.step[step]),
             ("summary", &earlier),
         ],
     )
 }
 
-fn attachments(turn: &Turn) -> String {
-    let voices = attached(turn)
-        .filter(|media| media.kind == MediaKind::Audio)
-        .count();
-    let files = attached(turn).count() - voices;
-    if voices + files == 0 {
+fn listed(attachments: &Attachments) -> String {
+    let Attachments {
+        pictures,
+        heard,
+        unseen,
+        unheard,
+    } = attachments;
+    if pictures.len() + heard + unseen + unheard == 0 {
         return PHRASES.none.clone();
     }
-    let count = json!({"pictures_or_documents": files, "voice_messages": voices}).to_string();
-    fill(&PHRASES.attachments, &[("count", &count)])
+    let count = json!({"pictures_shown_to_you": pictures.len(), "voice_messages_written_out_in_the_message": heard,
+        "pictures_or_documents_that_you_cannot_open": unseen, "voice_messages_that_you_cannot_open": unheard});
+    fill(&PHRASES.attachments, &[("count", &count.to_string())])
 }
 
-/// The visitor's message of this turn.
-pub(crate) fn question(turn: &Turn) -> String {
+/// The visitor's message of this turn, with its pictures.
+pub(crate) fn question(turn: &Turn, attachments: &Attachments) -> Content {
     let said: Vec<&str> = turn
         .requests
         .iter()
         .map(|request| request.content.trim())
         .filter(|text| !text.is_empty())
         .collect();
-    if said.is_empty() {
-        return PHRASES.no_text.clone();
+    let text = match said.as_slice() {
+        [] => PHRASES.no_text.clone(),
+        said => said.join("\n"),
+    };
+    if attachments.pictures.is_empty() {
+        return Content::Text(text);
     }
-    said.join("\n")
+    let pictures = attachments.pictures.iter().map(|url| Part::ImageUrl {
+        image_url: Image { url: url.clone() },
+    });
+    Content::Parts([Part::Text { text }].into_iter().chain(pictures).collect())
 }
 
 /// Puts values into `{{…}}`. Braces within a value are text: what a visitor wrote is never a template.

@@ -10,7 +10,7 @@ pub(crate) enum Message {
     /// What we ask for.
     System { content: String },
     /// What a visitor wrote.
-    User { content: String },
+    User { content: Content },
     /// What the model said and called.
     Assistant {
         content: String,
@@ -19,6 +19,32 @@ pub(crate) enum Message {
     },
     /// What came of a call.
     Tool { tool_call_id: String, content: String },
+}
+
+/// Text, or text with pictures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Part {
+    Text { text: String },
+    ImageUrl { image_url: Image },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Image {
+    pub(crate) url: String,
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }
 
 /// A call of a tool, as it is put back into the conversation.
