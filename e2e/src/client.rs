@@ -26,7 +26,10 @@ pub struct Visitor {
 /// # Panics
 /// Never: the settings are fixed.
 pub fn http() -> Client {
+    shared::tls::install();
     Client::builder()
+        // No address of a test is https: without this, every client reads the system's certificates.
+        .tls_certs_only([])
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(crate::PATIENCE)
         .no_proxy()

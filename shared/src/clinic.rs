@@ -38,6 +38,22 @@ pub struct Clinic {
     pub treatments: Vec<Treatment>,
     /// Questions that visitors ask, with the clinic's answers.
     pub faqs: Vec<Faq>,
+    /// How the assistant is to come across; for a language model.
+    pub persona: Option<String>,
+    /// What the clinic tells each agent beyond that; for a language model.
+    pub instructions: Instructions,
+}
+
+/// Instructions of the clinic for its agents, where they think with a language model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instructions {
+    /// For the agent that arranges consultations.
+    pub scheduling: Option<String>,
+    /// For the agent that answers questions.
+    pub information: Option<String>,
+    /// While a conversation waits for a person.
+    pub human: Option<String>,
 }
 
 /// How to reach the clinic. What is absent is not said.
@@ -80,6 +96,9 @@ struct File {
     treatments: Vec<Treatment>,
     #[serde(default)]
     faqs: Vec<Faq>,
+    persona: Option<String>,
+    #[serde(default)]
+    instructions: Instructions,
 }
 
 impl Clinic {
@@ -106,6 +125,17 @@ impl Clinic {
         for (index, faq) in file.faqs.iter().enumerate() {
             faq.check(index)?;
         }
+        let texts = [
+            ("persona", &file.persona),
+            ("instructions.scheduling", &file.instructions.scheduling),
+            ("instructions.information", &file.instructions.information),
+            ("instructions.human", &file.instructions.human),
+        ];
+        for (name, text) in texts {
+            // Several lines are fine here.
+            let lines = text.as_deref().unwrap_or("-").trim().replace(['\n', '\r'], " ");
+            filled(name, &lines)?;
+        }
         Ok(Self {
             name: file.name,
             assistant: file.assistant,
@@ -117,6 +147,8 @@ impl Clinic {
             opening_hours: OpeningHours::read("opening_hours", &file.opening_hours)?,
             treatments: file.treatments,
             faqs: file.faqs,
+            persona: file.persona,
+            instructions: file.instructions,
         })
     }
 

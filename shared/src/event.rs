@@ -19,6 +19,9 @@ pub const EVENT_HEADER: &str = "Frontdesk-Event";
 /// The header of an event that its worker has sent before: what it sent after it may be missing.
 pub const AGAIN_HEADER: &str = "Frontdesk-Again";
 
+/// The header of what the agent wants to be told where another worker goes on with its reply; no reader looks at it.
+pub const NOTE_HEADER: &str = "Frontdesk-Note";
+
 /// A `reset` event stands at `epoch` times this: the one permitted jump.
 pub const RESET_STRIDE: u64 = 1_000_000;
 
@@ -35,6 +38,9 @@ pub struct EventData {
     /// Fields that only some events have.
     #[serde(flatten)]
     pub extra: EventExtra,
+    /// What [`NOTE_HEADER`] is to say: printable ASCII.
+    #[serde(skip)]
+    pub note: Option<String>,
 }
 
 /// Fields that only some events have.
@@ -98,6 +104,7 @@ impl EventData {
             timestamp: timestamp.truncate_to_microsecond(),
             is_final: false,
             extra: EventExtra::default(),
+            note: None,
         }
     }
 
@@ -116,6 +123,7 @@ impl EventData {
             timestamp: timestamp.truncate_to_microsecond(),
             is_final: true,
             extra,
+            note: None,
         }
     }
 
@@ -140,6 +148,8 @@ pub struct TokenEvent {
     pub reset: bool,
     /// The JSON of [`EventData`].
     pub payload: Bytes,
+    /// The value of [`NOTE_HEADER`].
+    pub note: Option<String>,
 }
 
 impl TokenEvent {
@@ -151,6 +161,7 @@ impl TokenEvent {
             is_final: data.is_final,
             reset: data.extra.reset,
             payload: data.to_payload(),
+            note: data.note.clone(),
         }
     }
 
@@ -173,6 +184,7 @@ impl TokenEvent {
             is_final: marks.contains(&"final"),
             reset: marks.contains(&"reset"),
             payload,
+            note: headers?.get(NOTE_HEADER).map(|note| note.as_str().to_owned()),
         })
     }
 

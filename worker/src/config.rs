@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use shared::config::{CommonArgs, duration};
 
+use crate::llm::config::LlmArgs;
+
 /// Everything that can be set.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
@@ -39,6 +41,9 @@ pub struct Config {
     /// How often expired sessions are looked for, and messages that were left in the queue.
     #[arg(long, env, default_value = "1m", value_parser = a_second_at_least)]
     pub cleanup_interval: Duration,
+    /// The language model.
+    #[command(flatten)]
+    pub llm: LlmArgs,
 }
 
 /// Reads a duration, or a plain number of seconds.

@@ -6,7 +6,7 @@ use async_nats::jetstream::publish::PublishAck;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use shared::event::{AGAIN_HEADER, EVENT_HEADER, EventData, TokenEvent};
+use shared::event::{AGAIN_HEADER, EVENT_HEADER, EventData, NOTE_HEADER, TokenEvent};
 use shared::ids::RequestId;
 use shared::nats::Nats;
 use tokio_util::sync::CancellationToken;
@@ -171,6 +171,9 @@ impl<'a> Writer<'a> {
             let mut message = PublishMessage::build()
                 .payload(event.payload.clone())
                 .header(EVENT_HEADER, event.header());
+            if let Some(note) = &event.note {
+                message = message.header(NOTE_HEADER, note.as_str());
+            }
             if !self.ours {
                 message = message.expected_last_subject_sequence(self.expected);
             }

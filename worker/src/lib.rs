@@ -5,7 +5,7 @@
 //!   [`database`]
 //! - [`lease`] keeps the sessions, [`control`] hears that one was stopped, [`janitor`] ends them, [`sign_of_life`] tells that the
 //!   worker lives, [`leftover`] tidies the queue
-//! - [`agents`] is who answers
+//! - [`agents`] is who answers; [`llm`] is how they think with a language model
 //! - [`failed`] is for operators
 
 pub mod agents;
@@ -21,6 +21,7 @@ pub mod janitor;
 pub mod journal;
 pub mod lease;
 pub mod leftover;
+pub mod llm;
 pub mod order;
 pub mod sign_of_life;
 pub mod speak;
@@ -50,6 +51,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::erased::AnyAgent;
 use crate::lease::Leases;
+use crate::llm::ModelManager;
 use crate::speak::Pace;
 use crate::worker::Worker;
 
@@ -61,7 +63,11 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// # Errors
 /// The settings, the streams or the schema are not as they must be. A server that is away is waited for.
 pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
-    run_with(config, lifecycle, Arc::new(Manager::new())).await
+    let agent: Arc<dyn AnyAgent> = match config.llm.settings()? {
+        Some(settings) => Arc::new(ModelManager::new(settings)?),
+        None => Arc::new(Manager::new()),
+    };
+    run_with(config, lifecycle, agent).await
 }
 
 /// [`run`] with an agent of the caller's.

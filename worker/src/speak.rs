@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::agents::{AgentError, Outcome, Reply, Turn};
+use crate::agents::{AgentError, Asides, Outcome, Reply, Turn};
 use crate::erased::AnyAgent;
 use crate::journal::WriteError;
 use crate::lease::Lost;
@@ -92,6 +92,7 @@ pub async fn speak(
     let mut continuation = Continuation::of(&sent.text);
     let (pieces, mut said) = mpsc::channel(AHEAD);
     let mut reply = Reply::new(pieces, pace.token_delay);
+    let asides = reply.asides();
     let mut run = AssertUnwindSafe(agent.run_any(turn, &mut reply)).catch_unwind();
     let deadline = Instant::now() + pace.deadline;
     let mut waiting = String::new();
@@ -104,23 +105,29 @@ pub async fn speak(
             () = &mut stop => return Ok(Spoken::Stopped),
             () = ends.hard.cancelled() => return Err(Interrupted::HandOver),
             Some(piece) = said.recv() => {
+                if asides.goes_on() {
+                    continuation.goes_on();
+                }
                 waiting.push_str(&continuation.next(&piece));
                 if pace.token_interval.is_zero() {
-                    flush(&mut waiting, sent, journal).await?;
+                    flush(&mut waiting, &asides, sent, journal).await?;
                 }
             }
             () = tokio::time::sleep_until(next_event), if !waiting.is_empty() => {
-                flush(&mut waiting, sent, journal).await?;
+                flush(&mut waiting, &asides, sent, journal).await?;
                 next_event = Instant::now() + pace.token_interval;
             }
             result = &mut run => break result,
             () = tokio::time::sleep_until(deadline) => break Ok(Err(AgentError::Retry { code: "agent_timed_out" })),
         }
     };
+    if asides.goes_on() {
+        continuation.goes_on();
+    }
     while let Ok(piece) = said.try_recv() {
         waiting.push_str(&continuation.next(&piece));
         if pace.token_interval.is_zero() {
-            flush(&mut waiting, sent, journal).await?;
+            flush(&mut waiting, &asides, sent, journal).await?;
         }
     }
     let spoken = match result {
@@ -139,17 +146,22 @@ pub async fn speak(
             code: "agent_panicked",
         },
     };
-    flush(&mut waiting, sent, journal).await?;
+    flush(&mut waiting, &asides, sent, journal).await?;
     Ok(spoken)
 }
 
-async fn flush(waiting: &mut String, sent: &mut Sent, journal: &mut impl Journal) -> Result<(), WriteError> {
+async fn flush(
+    waiting: &mut String,
+    asides: &Asides,
+    sent: &mut Sent,
+    journal: &mut impl Journal,
+) -> Result<(), WriteError> {
     if waiting.is_empty() {
         return Ok(());
     }
     let text = std::mem::take(waiting);
     sent.push(&text);
-    journal
-        .emit(&EventData::text(text, OffsetDateTime::now_utc()))
-        .await
+    let mut data = EventData::text(text, OffsetDateTime::now_utc());
+    data.note = asides.take_note();
+    journal.emit(&data).await
 }

@@ -11,7 +11,7 @@ use async_nats::jetstream::{AckKind, Message};
 use serde_json::json;
 use shared::db::turn::Arrival;
 use shared::envelope::{Answered, Envelope};
-use shared::event::{EVENT_HEADER, EventData, EventExtra, TokenEvent};
+use shared::event::{EVENT_HEADER, EventData, EventExtra, NOTE_HEADER, TokenEvent};
 use shared::ids::{RequestId, SessionKey};
 use shared::journal::{self, ReadError};
 use shared::nats::Nats;
@@ -95,7 +95,7 @@ async fn say(worker: &Worker, arrival: Arrival) -> Result<(), Unanswered> {
     let last = EventData::last(extra, OffsetDateTime::now_utc());
     // Who wrote it died before the final event.
     if !is_answered(worker, &envelope).await? {
-        let turn = turn_of(worker, &envelope);
+        let turn = turn_of(worker, &envelope, &sent);
         let ends = Ends {
             stop: std::future::pending(),
             lost: &CancellationToken::new(),
@@ -153,7 +153,7 @@ async fn put_back(nats: &Nats, envelope: Envelope) -> Result<(), Unanswered> {
 }
 
 /// A turn that knows nothing but the message.
-fn turn_of(worker: &Worker, envelope: &Envelope) -> Turn {
+fn turn_of(worker: &Worker, envelope: &Envelope, sent: &Sent) -> Turn {
     Turn {
         clinic: worker.clinic.clone(),
         user: Profile::default(),
@@ -166,6 +166,7 @@ fn turn_of(worker: &Worker, envelope: &Envelope) -> Turn {
             media: envelope.media.clone(),
         }],
         now: envelope.received_at,
+        already_sent: sent.already(),
     }
 }
 
@@ -191,10 +192,13 @@ impl<'a> Strict<'a> {
 impl Journal for Strict<'_> {
     async fn emit(&mut self, data: &EventData) -> Result<(), WriteError> {
         let event = TokenEvent::new(0, self.next_seq, data);
-        let message = PublishMessage::build()
+        let mut message = PublishMessage::build()
             .payload(event.payload.clone())
-            .header(EVENT_HEADER, event.header())
-            .expected_last_subject_sequence(self.last_stream_seq);
+            .header(EVENT_HEADER, event.header());
+        if let Some(note) = &event.note {
+            message = message.header(NOTE_HEADER, note.as_str());
+        }
+        let message = message.expected_last_subject_sequence(self.last_stream_seq);
         let confirmed = async {
             self.nats
                 .jetstream

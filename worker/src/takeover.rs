@@ -5,6 +5,8 @@ use shared::ids::{RequestId, SessionKey};
 use shared::journal::{self, ReadError, Started, Stored};
 use shared::nats::Nats;
 
+use crate::agents::AlreadySent;
+
 /// What stands between a reply that was cut off and one that starts anew.
 const CUT: &str = "…\n\n";
 
@@ -35,6 +37,8 @@ pub struct Sent {
     /// The journal has lost the beginning, or may have lost the end, so that nobody can go on: the next event tells readers to
     /// clear what they have.
     pub begins_anew: bool,
+    /// What the agent noted last for whoever goes on.
+    pub note: Option<String>,
 }
 
 impl Default for Sent {
@@ -47,6 +51,7 @@ impl Default for Sent {
             is_anothers: false,
             finished: None,
             begins_anew: false,
+            note: None,
         }
     }
 }
@@ -96,6 +101,7 @@ impl Sent {
                         ..Self::default()
                     };
                 }
+                sent.note = event.note.clone().or(sent.note);
                 let data = event.data().ok();
                 if event.is_final {
                     sent.finished = Some(data.map(|data| data.extra).unwrap_or_default());
@@ -117,6 +123,14 @@ impl Sent {
         sent
     }
 
+    /// What the agent is told of it.
+    pub fn already(&self) -> AlreadySent {
+        AlreadySent {
+            text: self.text.clone(),
+            note: self.note.clone(),
+        }
+    }
+
     /// Adds an event's text.
     pub fn push(&mut self, content: &str) {
         self.text.push_str(content);
@@ -132,7 +146,7 @@ impl Sent {
 /// Leaves out of an agent's text what has been sent already.
 ///
 /// An agent that says the same again continues without a seam. One that says something else is cut off with an ellipsis
-/// and a blank line, and starts anew.
+/// and a blank line, and starts anew. One that declares that it goes on says only what is new.
 #[derive(Debug)]
 pub struct Continuation {
     already: String,
@@ -146,6 +160,11 @@ impl Continuation {
             already: already.to_owned(),
             matched: 0,
         }
+    }
+
+    /// The agent says only what follows what was sent.
+    pub fn goes_on(&mut self) {
+        self.matched = self.already.len();
     }
 
     /// What of the agent's next `piece` is to be sent.
@@ -315,6 +334,14 @@ mod tests {
         for cut in (0..=whole.len()).filter(|cut| whole.is_char_boundary(*cut)) {
             assert_eq!(said(&whole[..cut], &["Grüß ", "dich, ", "Jürgen!"]), whole);
         }
+    }
+
+    #[test]
+    fn an_agent_that_goes_on_is_not_compared() {
+        let mut continuation = Continuation::of("Hello! I");
+        continuation.goes_on();
+        assert_eq!(continuation.next(" am here."), " am here.");
+        assert_eq!(continuation.end(), "");
     }
 
     #[test]

@@ -144,7 +144,7 @@ async fn answer(
             code: "too_many_attempts",
         }
     } else {
-        let turn = turn_of(worker, input);
+        let turn = turn_of(worker, input, &sent);
         let stop = async {
             // What an operator had run again is to run.
             match input.request.retries {
@@ -262,7 +262,7 @@ async fn finish(lease: &Lease, writer: &mut Writer<'_>, extra: EventExtra) {
     }
 }
 
-fn turn_of(worker: &Worker, input: &TurnInput) -> Turn {
+fn turn_of(worker: &Worker, input: &TurnInput, sent: &Sent) -> Turn {
     Turn {
         clinic: worker.clinic.clone(),
         user: Profile {
@@ -286,6 +286,7 @@ fn turn_of(worker: &Worker, input: &TurnInput) -> Turn {
             media: input.request.media.clone(),
         }],
         now: input.request.received_at,
+        already_sent: sent.already(),
     }
 }
 

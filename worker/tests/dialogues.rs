@@ -16,7 +16,7 @@ use time::macros::datetime;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use worker::agents::offline::Manager;
-use worker::agents::{Agent, Effect, IncomingMessage, Outcome, Profile, Reply, Turn};
+use worker::agents::{Agent, AlreadySent, Effect, IncomingMessage, Outcome, Profile, Reply, Turn};
 
 /// Wednesday, noon in Istanbul.
 const NOW: OffsetDateTime = datetime!(2026-11-25 09:00 UTC);
@@ -152,6 +152,7 @@ async fn play(dialogue: &Dialogue, transcript: &mut String) -> Vec<String> {
             now: dialogue.now.as_deref().map_or(NOW, |now| {
                 OffsetDateTime::parse(now, &Rfc3339).expect("an RFC 3339 time")
             }),
+            already_sent: AlreadySent::default(),
         };
         let (text, outcome) = run(&turn).await;
         let again = run(&turn).await;

@@ -95,6 +95,7 @@ mod tests {
             is_final: false,
             reset: false,
             payload: Bytes::from_static(br#"{"is_final":false, "content":"Gr\u00fc\n"}"#),
+            note: None,
         };
         assert_eq!(
             frame(request, &event),

@@ -10,6 +10,7 @@ mod database;
 mod erasure;
 mod failed;
 mod in_process;
+mod model;
 mod order;
 mod outage;
 mod overload;

@@ -116,6 +116,12 @@ fn a_mistake_is_named_by_its_field() {
             "contact.phone: must not be empty",
         ),
         (
+            "persona = \"",
+            "persona = \"\" # \"",
+            "persona: must not be empty",
+        ),
+        ("\ninformation = ", "\ninfo = ", "unknown field `info`"),
+        (
             "languages = [",
             "languages = [] #",
             "languages: at least one language",

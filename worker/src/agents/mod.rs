@@ -6,8 +6,8 @@ mod reply;
 mod turn;
 
 pub use outcome::{AgentError, Consultation, Effect, Outcome};
-pub use reply::Reply;
-pub use turn::{IncomingMessage, PastMessage, Profile, Turn};
+pub use reply::{Asides, Reply};
+pub use turn::{AlreadySent, IncomingMessage, PastMessage, Profile, Turn};
 
 /// Someone who answers a turn: the manager and the agents behind it.
 pub trait Agent: Send + Sync {

@@ -25,6 +25,17 @@ pub struct Turn {
     pub requests: Vec<IncomingMessage>,
     /// When the turn began. The only clock an agent has, so that a turn that is run again says the same.
     pub now: OffsetDateTime,
+    /// What readers have of this reply already, from a run that was cut off. An agent that ignores it must say the same again.
+    pub already_sent: AlreadySent,
+}
+
+/// The beginning of a reply whose run was cut off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlreadySent {
+    /// Its text.
+    pub text: String,
+    /// What the agent noted last with [`Reply::note`](super::Reply::note).
+    pub note: Option<String>,
 }
 
 /// What is stored of a user.

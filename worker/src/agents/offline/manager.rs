@@ -69,6 +69,16 @@ pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
     desk.finish()
 }
 
+/// The reply to an emergency, which no other engine answers; `None` where the turn tells of none.
+pub(crate) fn answer_emergency(turn: &Turn) -> Option<(String, Outcome)> {
+    let said: Vec<&str> = turn
+        .requests
+        .iter()
+        .map(|request| request.content.as_str())
+        .collect();
+    emergency::find(&Text::new(&said.join("\n"))).map(|_| answer(turn))
+}
+
 /// Says whom to call, and marks the session. Nothing else matters now, and no question of ours is left open.
 fn alarm(desk: &mut Desk<'_>, emergency: Emergency, first: bool) {
     let (messages, clinic) = (desk.messages(), desk.clinic());

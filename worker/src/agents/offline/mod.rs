@@ -9,6 +9,7 @@ mod desk;
 mod emergency;
 mod human;
 mod information;
+pub(crate) mod joint;
 mod language;
 mod manager;
 mod media;

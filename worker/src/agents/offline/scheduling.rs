@@ -10,6 +10,9 @@ use crate::agents::{Consultation, Effect};
 mod details;
 mod request;
 
+pub(crate) use details::store_name;
+pub(crate) use request::submit;
+
 /// Knows a visitor again who has consented before.
 pub(crate) fn recognise(desk: &mut Desk<'_>) {
     let user = &desk.turn.user;
@@ -99,7 +102,7 @@ fn grants(desk: &Desk<'_>, found: &Found) -> bool {
     }
 }
 
-fn give_consent(desk: &mut Desk<'_>) {
+pub(crate) fn give_consent(desk: &mut Desk<'_>) {
     desk.conversation.consent = Consent::Given;
     desk.conversation.asked = None;
     let text_version = desk.clinic().consent_version.clone();
@@ -112,7 +115,7 @@ fn give_consent(desk: &mut Desk<'_>) {
     }
 }
 
-fn refuse(desk: &mut Desk<'_>) {
+pub(crate) fn refuse(desk: &mut Desk<'_>) {
     desk.conversation.forget();
     desk.conversation.consent = Consent::Refused;
     desk.agent = INFORMATION;

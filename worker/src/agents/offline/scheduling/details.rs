@@ -77,7 +77,7 @@ fn take_name(desk: &mut Desk<'_>, found: &Found, changes: &mut Changes) {
 }
 
 /// Has the name stored, where it is not yet.
-pub(super) fn store_name(desk: &mut Desk<'_>, name: String) {
+pub(crate) fn store_name(desk: &mut Desk<'_>, name: String) {
     if desk.conversation.stored_name.as_deref() != Some(name.as_str()) {
         // A correction in the turn that also gave consent leaves one effect, the last one.
         desk.effects

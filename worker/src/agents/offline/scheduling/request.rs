@@ -6,7 +6,7 @@ use super::super::media;
 use crate::agents::Effect;
 
 /// Sends the request, and says what happens next.
-pub(super) fn submit(desk: &mut Desk<'_>) {
+pub(crate) fn submit(desk: &mut Desk<'_>) {
     desk.agent = SCHEDULING;
     let summary = for_staff(desk);
     let consultation = super::consultation(desk, summary);

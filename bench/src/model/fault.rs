@@ -1,0 +1,60 @@
+//! What a model server can do wrong, or merely differently. Each has been seen in the wild.
+
+use serde::Deserialize;
+
+/// One deviation; in a script and behind `fault:` in a model's name by its name in snake case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// All goes well: a pause in a sequence of faults.
+    None,
+    /// The bytes come in pieces that end within characters.
+    SplitUtf8,
+    /// No usage is reported.
+    NoUsage,
+    /// The stream ends without `[DONE]`, and without the blank line behind its last chunk.
+    NoDone,
+    /// Chunks and deltas have fields that nobody knows, `reasoning_content` among them; there are comments between them.
+    UnknownFields,
+    /// Chunks without choices, and choices without a delta, come in between.
+    EmptyChoices,
+    /// The second chunk is not JSON.
+    BrokenJson,
+    /// Silence after the third chunk; the connection stays.
+    Stall,
+    /// Silence from the beginning.
+    StallAtOnce,
+    /// The connection breaks after the third chunk.
+    Disconnect,
+    /// The connection breaks before the first chunk.
+    DisconnectAtOnce,
+    /// 429 with `Retry-After: 1`.
+    RateLimited,
+    /// 500 with a page that quotes the request.
+    ServerError,
+    /// 401.
+    Unauthorized,
+    /// NUL and other control characters in the text.
+    Nul,
+    /// 200, a stream, and nothing in it.
+    Empty,
+    /// 200 with an HTML page.
+    Html,
+    /// The whole reply as JSON although a stream was asked for.
+    NotStreamed,
+    /// An error object within the stream.
+    ErrorChunk,
+    /// The text goes on for ever.
+    Endless,
+    /// Bytes that are no UTF-8.
+    BadUtf8,
+    /// Tool calls come whole, without an index and with an object for arguments.
+    WholeCalls,
+}
+
+impl Fault {
+    /// Reads a name as it stands in a script.
+    pub fn named(name: &str) -> Option<Self> {
+        serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
+    }
+}

@@ -1,0 +1,212 @@
+//! Anna with a language model: the whole product with the fake model server.
+
+use anyhow::Result;
+use bench::model::{FakeModel, Fault, Rule, Script};
+use e2e::deployment::Deployment;
+use e2e::{Process, eventually, sse, store};
+use serde_json::json;
+
+const HELLO: &str =
+    "Hello! I'm Anna, an AI assistant. May I collect your details, so that our team can prepare?";
+const SENT: &str =
+    "Thank you! Your request is on its way to our team, and they will write to you soon. Goodbye!";
+
+/// A worker that asks `server`.
+async fn worker(
+    deployment: &Deployment,
+    server: &FakeModel,
+    more: &[(&'static str, &str)],
+) -> Result<Process> {
+    let url = server.base_url();
+    let model = [
+        ("LLM_BASE_URL", url.as_str()),
+        ("LLM_API_KEY", "k3y-of-the-test"),
+        ("LLM_MODEL", "fake"),
+        ("LLM_READ_DEADLINE", "500ms"),
+        ("LLM_RETRY_FOR", "2500ms"),
+        ("TOKEN_INTERVAL", "0s"),
+        ("LEASE_LENGTH", "2s"),
+    ];
+    deployment.worker_with(&[&model, more].concat()).await
+}
+
+fn booking() -> Vec<Rule> {
+    let details = json!({"consent": true, "name": "John Doe", "treatment": "hair transplant",
+        "phone": "+44 20 7946 0000", "preferred_time": "any afternoon"});
+    vec![
+        Rule::when("yes, I am").calls("save_details", details),
+        Rule::when("yes, I am")
+            .in_round(1)
+            .says("I have noted it all. Shall I send it?"),
+        Rule::when("yes, send")
+            .says("One moment.")
+            .calls("submit_consultation", json!({})),
+        Rule::when("yes, send").in_round(1).says(SENT).paced(60),
+        Rule::when("hello").says(HELLO),
+    ]
+}
+
+const DETAILS: &str = "yes, I am John Doe, hair transplant, +44 20 7946 0000, any afternoon";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_behind_a_tool_call_is_followed_by_one_that_goes_on_and_the_request_is_stored_once()
+-> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    let server = FakeModel::start(booking()).await?;
+    let mut doomed = worker(&deployment, &server, &[]).await?;
+    let visitor = api.visitor();
+    visitor.say("Hello").await?;
+    visitor.say(DETAILS).await?;
+    let mut stream = visitor.stream("yes, send it").await?;
+    let mut events = Vec::new();
+    while !sse::text(&events).contains("Your request is") {
+        events.push(stream.next().await?.expect("more is to come"));
+    }
+    let _survivor = worker(&deployment, &server, &[]).await?;
+    doomed.kill();
+    events.extend(stream.all().await?);
+
+    sse::assert_gapless(&events, 1);
+    let text = sse::text(&events);
+    assert_eq!(
+        text,
+        format!("One moment.\n\n{SENT}"),
+        "continuous, and nothing is said twice"
+    );
+    let requests = store::requests(&deployment.db, visitor.session()).await;
+    assert_eq!(
+        (requests[2].attempts, requests[2].replies.as_slice()),
+        (2, &[text][..])
+    );
+    for (query, count) in [
+        ("select count(*) from consultations", 1),
+        ("select count(*) from consents", 1),
+        ("select count(*) from users where name = 'John Doe'", 1),
+    ] {
+        assert_eq!(store::count(&deployment.db, query).await, count, "{query}");
+    }
+    // The one that went on was given the text, and the calls with their results.
+    let last = server.requests().pop().unwrap().body["messages"].clone();
+    let roles: Vec<&str> = last
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .take(5)
+        .filter_map(|m| m["role"].as_str())
+        .collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "assistant", "user"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_ends_in_one_stored_reply_that_the_reader_saw() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    let faults = [
+        Fault::SplitUtf8,
+        Fault::NoUsage,
+        Fault::NoDone,
+        Fault::UnknownFields,
+        Fault::EmptyChoices,
+        Fault::BrokenJson,
+        Fault::Stall,
+        Fault::StallAtOnce,
+        Fault::Disconnect,
+        Fault::DisconnectAtOnce,
+        Fault::RateLimited,
+        Fault::ServerError,
+        Fault::Unauthorized,
+        Fault::Nul,
+        Fault::Empty,
+        Fault::Html,
+        Fault::NotStreamed,
+        Fault::ErrorChunk,
+        Fault::Endless,
+        Fault::BadUtf8,
+    ];
+    let name = |fault: Fault| format!("{fault:?}!");
+    let once = faults.map(|fault| {
+        Rule::when(&format!("once {}", name(fault)))
+            .says(HELLO)
+            .fails(&[fault])
+    });
+    let always = faults.map(|fault| {
+        Rule::when(&format!("always {}", name(fault)))
+            .says(HELLO)
+            .always(fault)
+    });
+    let server = FakeModel::start(Script::from([once, always].concat())).await?;
+    let mut worker = worker(&deployment, &server, &[]).await?;
+    let visitors = faults
+        .iter()
+        .flat_map(|fault| ["once", "always"].map(|often| (api.visitor(), often, *fault)));
+    let conversations = visitors.map(|(visitor, often, fault)| {
+        let deployment = &deployment;
+        async move {
+            let events = visitor.say(&format!("{often} {}", name(fault))).await?;
+            sse::assert_gapless(&events, 1);
+            let text = sse::text(&events);
+            assert!(
+                !text.is_empty() && events.last().unwrap().data.extra.error.is_none(),
+                "{often} {fault:?}"
+            );
+            let passes = !matches!(fault, Fault::Unauthorized | Fault::Nul | Fault::Endless);
+            if often == "once" && passes {
+                assert_eq!(text, HELLO, "{fault:?}");
+            }
+            let requests = store::requests(&deployment.db, visitor.session()).await;
+            assert_eq!(requests[0].replies, [text], "{often} {fault:?}");
+            anyhow::Ok(())
+        }
+    });
+    futures_util::future::try_join_all(conversations).await?;
+    let log = worker.log();
+    for secret in [
+        "k3y-of-the-test",
+        "collect your details",
+        "once Stall",
+        "Sign in to",
+    ] {
+        assert!(!log.contains(secret), "the log has {secret:?}");
+    }
+    worker.logged("model used").await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_hangs_up_on_the_model_and_keeps_what_was_said() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    let server = FakeModel::start(vec![Rule::when("").says(&"word ".repeat(500)).paced(50)]).await?;
+    let _worker = worker(&deployment, &server, &[]).await?;
+    let visitor = api.visitor();
+    let mut stream = visitor.stream("Hello").await?;
+    let mut events = vec![stream.next().await?.unwrap()];
+    visitor.post("/chat/stop", &json!({})).await?;
+    events.extend(stream.all().await?);
+    assert_eq!(
+        events.last().unwrap().data.extra.status.as_deref(),
+        Some("stopped")
+    );
+    eventually("the model is told", async || {
+        server.requests()[0].abandoned.then_some(())
+    })
+    .await;
+    let requests = store::requests(&deployment.db, visitor.session()).await;
+    assert_eq!(requests[0].replies, [sse::text(&events)]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_configuration_stops_the_start_and_names_what_is_missing() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let half = [("LLM_MODEL", "fake"), ("LLM_API_KEY", "k3y-of-the-test")];
+    let mut worker = deployment.start("worker", &half).await?;
+    assert!(!worker.ended().await.success());
+    let log = worker.log();
+    assert!(log.contains("LLM_BASE_URL is missing"), "{log}");
+    assert!(!log.contains("k3y-of-the-test"));
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What the agents with a language model share with the rules: the state of a session, and the steps of a booking. With it, each
+//! engine can go on where the other one stopped.
+
+use time::{Date, OffsetDateTime, Time};
+
+pub(crate) use super::conversation::{Ask, Consent, Conversation, MAX_MEDIA};
+pub(crate) use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
+pub(crate) use super::manager::{answer, answer_emergency};
+pub(crate) use super::scheduling::{give_consent, recognise, refuse, store_name, submit, withdraw};
+pub(crate) use super::understanding::contact::digits;
+pub(crate) use super::understanding::text::{clean, tidy};
+
+use super::understanding::answer::{self as yes_or_no, Answer};
+use super::understanding::contact::{self, Invalid};
+use super::understanding::text::Text;
+use super::understanding::when::{Clock, Day, Problem, When, resolve};
+
+/// Pins the session to a person.
+pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
+    super::human::take_over(desk);
+}
+
+/// Whether the message of this turn is a plain no.
+pub(crate) fn says_no(desk: &Desk<'_>) -> bool {
+    let said: Vec<&str> = desk
+        .turn
+        .requests
+        .iter()
+        .map(|request| request.content.as_str())
+        .collect();
+    yes_or_no::find(&Text::new(&said.join("\n")), &desk.language.lexicon) == Some(Answer::No)
+}
+
+/// The telephone number in `text`, as it is written there.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn phone(text: &str) -> Result<String, &'static str> {
+    let found = contact::find(&clean(text));
+    match (found.phone, found.invalid) {
+        (Some(phone), _) => Ok(phone),
+        (None, Some(Invalid::Long)) => Err("a telephone number has 15 digits at most"),
+        (None, _) => Err("a telephone number has 7 digits at least"),
+    }
+}
+
+/// The e-mail address in `text`.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn email(text: &str) -> Result<String, &'static str> {
+    contact::find(&clean(text))
+        .email
+        .ok_or("this is no complete e-mail address")
+}
+
+/// A date as it is said to the visitor, where the clinic can be met then.
+///
+/// # Errors
+/// Why it cannot.
+pub(crate) fn date(
+    desk: &Desk<'_>,
+    now: OffsetDateTime,
+    date: Date,
+    time: Option<Time>,
+) -> Result<String, String> {
+    let clock = Clock {
+        now,
+        hours: &desk.clinic().opening_hours,
+    };
+    let when = When {
+        days: vec![Day::On(date)],
+        clock: time,
+        ..When::default()
+    };
+    match resolve(&when, clock) {
+        Ok(_) => Ok(desk.messages().date(date)),
+        Err(Problem::Past(_)) => Err("this time has passed, or the clinic has closed for that day".into()),
+        Err(Problem::Closed(_)) => Err("the clinic is closed on that day".into()),
+        Err(Problem::Outside(_, from, until)) => Err(format!(
+            "on that day the clinic is open from {} to {}",
+            super::desk::clock(from),
+            super::desk::clock(until)
+        )),
+        Err(Problem::Impossible) => Err("there is no such date".into()),
+    }
+}

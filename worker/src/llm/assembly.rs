@@ -1,0 +1,252 @@
+//! Putting a reply together from its chunks: text at once, tool calls by their index, usage at the end.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+
+/// The most calls that one reply may have.
+const MAX_CALLS: usize = 8;
+/// The longest arguments of one call, in bytes.
+const MAX_ARGUMENTS: usize = 16 << 10;
+
+/// What a reply comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Completion {
+    /// The tool calls, in the order of their index.
+    pub(crate) calls: Vec<RawCall>,
+    /// Tokens, where the server counts.
+    pub(crate) usage: Option<Usage>,
+    /// Whether there was any text.
+    pub(crate) spoke: bool,
+}
+
+/// A tool call as the model made it; its arguments may be no JSON at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RawCall {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: String,
+}
+
+/// Tokens that were used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) prompt: u64,
+    pub(crate) completion: u64,
+}
+
+/// A reply on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Assembly {
+    /// By the server's index, in the order in which they began.
+    calls: Vec<(u64, RawCall)>,
+    usage: Option<Usage>,
+    spoke: bool,
+    finished: bool,
+}
+
+impl Assembly {
+    /// Takes the data of one event, and returns the text in it.
+    ///
+    /// # Errors
+    /// It is no chunk: a word may be missing now.
+    pub(crate) fn take(&mut self, data: &str) -> Result<Option<String>, Failure> {
+        let data = data.trim();
+        if data == "[DONE]" {
+            self.finished = true;
+            return Ok(None);
+        }
+        if data.is_empty() {
+            return Ok(None);
+        }
+        let chunk: Value = serde_json::from_str(data).map_err(|_| Failure::Unreadable)?;
+        self.chunk(&chunk, "delta")
+    }
+
+    /// Takes a reply that came whole although a stream was asked for.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(crate) fn take_whole(&mut self, body: &[u8]) -> Result<Option<String>, Failure> {
+        let whole: Value = serde_json::from_slice(body).map_err(|_| Failure::Unreadable)?;
+        self.finished = true;
+        self.chunk(&whole, "message")
+    }
+
+    fn chunk(&mut self, chunk: &Value, part: &str) -> Result<Option<String>, Failure> {
+        if chunk.get("error").is_some_and(|error| !error.is_null()) {
+            return Err(Failure::Unreadable);
+        }
+        if let (Some(prompt), Some(completion)) = (
+            chunk["usage"]["prompt_tokens"].as_u64(),
+            chunk["usage"]["completion_tokens"].as_u64(),
+        ) {
+            self.usage = Some(Usage { prompt, completion });
+        }
+        let choice = &chunk["choices"][0];
+        self.finished |= choice["finish_reason"].is_string();
+        let delta = &choice[part];
+        if let Some(calls) = delta["tool_calls"].as_array() {
+            for (place, call) in calls.iter().enumerate() {
+                self.call(place as u64, call)?;
+            }
+        }
+        let text = delta["content"].as_str().filter(|text| !text.is_empty());
+        self.spoke |= text.is_some();
+        Ok(text.map(str::to_owned))
+    }
+
+    fn call(&mut self, place: u64, delta: &Value) -> Result<(), Failure> {
+        let function = &delta["function"];
+        let name = function["name"].as_str().filter(|name| !name.is_empty());
+        // Some servers send calls whole and without an index: each with a name is a new one then.
+        let index = delta["index"].as_u64().unwrap_or_else(|| match name {
+            Some(_) => self.calls.iter().map(|(index, _)| index + 1).max().unwrap_or(0),
+            None => self.calls.last().map_or(place, |(index, _)| *index),
+        });
+        let known = self.calls.iter().position(|(known, _)| *known == index);
+        let position = known.unwrap_or_else(|| {
+            self.calls.push((index, RawCall::default()));
+            self.calls.len() - 1
+        });
+        if self.calls.len() > MAX_CALLS {
+            return Err(Failure::TooLong);
+        }
+        let call = &mut self.calls[position].1;
+        if let Some(id) = delta["id"].as_str().filter(|_| call.id.is_empty()) {
+            id.clone_into(&mut call.id);
+        }
+        if let Some(name) = name.filter(|_| call.name.is_empty()) {
+            name.clone_into(&mut call.name);
+        }
+        match &function["arguments"] {
+            Value::String(piece) => call.arguments.push_str(piece),
+            Value::Null => {}
+            whole => call.arguments = whole.to_string(),
+        }
+        if call.arguments.len() > MAX_ARGUMENTS {
+            return Err(Failure::TooLong);
+        }
+        Ok(())
+    }
+
+    /// Whether the model has said that it is done.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// The reply, once its stream has ended.
+    ///
+    /// # Errors
+    /// It ended in the middle, or there is nothing in it.
+    pub(crate) fn finish(self) -> Result<Completion, Failure> {
+        if !self.finished {
+            return Err(Failure::Broken);
+        }
+        let mut calls = self.calls;
+        calls.sort_by_key(|(index, _)| *index);
+        let calls: Vec<RawCall> = calls
+            .into_iter()
+            .map(|(_, call)| call)
+            .filter(|call| !call.name.is_empty())
+            .collect();
+        if calls.is_empty() && !self.spoke {
+            return Err(Failure::Empty);
+        }
+        Ok(Completion {
+            calls,
+            usage: self.usage,
+            spoke: self.spoke,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assembled(chunks: &[&str]) -> (String, Result<Completion, Failure>) {
+        let mut assembly = Assembly::default();
+        let mut text = String::new();
+        for chunk in chunks {
+            text.push_str(&assembly.take(chunk).unwrap().unwrap_or_default());
+        }
+        (text, assembly.finish())
+    }
+
+    #[test]
+    fn calls_are_put_together_by_index_however_their_pieces_come() {
+        let (text, completion) = assembled(&[
+            r#"{"choices":[{"delta":{"role":"assistant","content":"One "}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":1,"id":"b","function":{"name":"lookup","arguments":""}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"save_details","arguments":"{\"na"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"content":"moment.","tool_calls":[{"index":1,"function":{"arguments":"{}"}},{"index":0,"function":{"arguments":"me\":1}"}}]}}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}],"usage":null}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
+            "[DONE]",
+        ]);
+        let completion = completion.unwrap();
+        assert_eq!(text, "One moment.");
+        let calls: Vec<_> = completion
+            .calls
+            .iter()
+            .map(|call| (call.id.as_str(), call.name.as_str(), call.arguments.as_str()))
+            .collect();
+        assert_eq!(
+            calls,
+            [("a", "save_details", "{\"name\":1}"), ("b", "lookup", "{}")]
+        );
+        assert_eq!(
+            completion.usage,
+            Some(Usage {
+                prompt: 7,
+                completion: 3
+            })
+        );
+    }
+
+    #[test]
+    fn calls_without_an_index_and_with_an_object_are_calls() {
+        let (_, completion) = assembled(&[
+            r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"a","arguments":{"x":1}}},{"function":{"name":"b","arguments":{}}}]}}]}"#,
+            "[DONE]",
+        ]);
+        let calls = completion.unwrap().calls;
+        assert_eq!((calls.len(), calls[0].arguments.as_str()), (2, "{\"x\":1}"));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_passed_over_and_what_is_broken_is_not() {
+        let (text, completion) = assembled(&[
+            "",
+            r#"{"choices":[]}"#,
+            r#"{"choices":[{}],"x":[1]}"#,
+            r#"{"choices":[{"delta":{"content":null,"reasoning_content":"secret"}}]}"#,
+            r#"{"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}"#,
+        ]);
+        assert_eq!((text.as_str(), completion.is_ok()), ("Hi", true));
+        assert_eq!(
+            assembled(&[r#"{"choices":[{"delta":{"content":"Hi"}}]}"#]).1,
+            Err(Failure::Broken)
+        );
+        assert_eq!(assembled(&["[DONE]"]).1, Err(Failure::Empty));
+        for broken in ["{", "oops", r#"{"error":{"message":"x"}}"#] {
+            assert_eq!(Assembly::default().take(broken), Err(Failure::Unreadable));
+        }
+    }
+
+    #[test]
+    fn calls_are_bounded() {
+        let mut assembly = Assembly::default();
+        let call = |index: usize, arguments: &str| {
+            serde_json::json!({"choices": [{"delta": {"tool_calls": [{"index": index, "function": {"name": "a", "arguments": arguments}}]}}]})
+                .to_string()
+        };
+        for index in 0..MAX_CALLS {
+            assembly.take(&call(index, "")).unwrap();
+        }
+        assert_eq!(assembly.take(&call(MAX_CALLS, "")), Err(Failure::TooLong));
+        let long = "x".repeat(MAX_ARGUMENTS + 1);
+        assert_eq!(Assembly::default().take(&call(0, &long)), Err(Failure::TooLong));
+    }
+}

@@ -1,0 +1,89 @@
+//! The conversation so far as the model is given it: bounded by tokens, the oldest messages out first.
+
+use super::wire::Message;
+use crate::agents::PastMessage;
+
+/// What a message costs besides its text.
+const FRAME: usize = 4;
+
+/// The tokens of a text, as estimated: four bytes of Latin letters make one, other letters take more.
+pub(crate) fn tokens(text: &str) -> usize {
+    let ascii = text.bytes().filter(u8::is_ascii).count();
+    let others = text.chars().filter(|character| !character.is_ascii()).count();
+    FRAME + ascii.div_ceil(4) + others
+}
+
+/// The newest messages that fit, oldest first; and how many of them are the visitor's.
+pub(crate) fn bounded(history: &[PastMessage], max_tokens: usize) -> (Vec<Message>, usize) {
+    let mut left = max_tokens;
+    let fitting = history
+        .iter()
+        .rev()
+        .take_while(|message| {
+            let cost = tokens(&message.body);
+            let fits = cost <= left;
+            left = left.saturating_sub(cost);
+            fits
+        })
+        .count();
+    let newest = &history[history.len() - fitting..];
+    let heard = newest.iter().filter(|message| message.incoming).count();
+    let mut messages: Vec<(bool, String)> = Vec::new();
+    // Many models want the two to take turns, and the visitor to begin.
+    for message in newest.iter().filter(|message| !message.body.trim().is_empty()) {
+        match messages.last_mut() {
+            Some((incoming, text)) if *incoming == message.incoming => {
+                text.push_str("\n\n");
+                text.push_str(&message.body);
+            }
+            None if !message.incoming => {}
+            _ => messages.push((message.incoming, message.body.clone())),
+        }
+    }
+    let message = |(incoming, content): (bool, String)| match incoming {
+        true => Message::User {
+            content: content.into(),
+        },
+        false => Message::Assistant {
+            content,
+            tool_calls: Vec::new(),
+        },
+    };
+    (messages.into_iter().map(message).collect(), heard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn past(incoming: bool, body: &str) -> PastMessage {
+        PastMessage {
+            incoming,
+            body: body.into(),
+        }
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_the_two_take_turns() {
+        let long = "word ".repeat(400);
+        let history = [
+            past(true, &long),
+            past(false, "old"),
+            past(true, "a"),
+            past(true, "b"),
+            past(false, "c"),
+        ];
+        let (messages, heard) = bounded(&history, 100);
+        assert_eq!(heard, 2);
+        assert_eq!(messages.len(), 2);
+        assert_eq!(
+            messages[0],
+            Message::User {
+                content: "a\n\nb".to_owned().into()
+            }
+        );
+        assert_eq!(bounded(&history, 1_000).0.len(), 4);
+        assert!(tokens("مرحبا بكم") > tokens("hello all"));
+        assert!(bounded(&history, 0).0.is_empty());
+    }
+}

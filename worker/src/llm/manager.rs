@@ -1,0 +1,353 @@
+//! The manager that thinks with a language model: emergencies by rule, then rounds of text and tools, and the rules where it fails.
+
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use super::assembly::{Completion, Usage};
+use super::attachments::{Attachments, Opener};
+use super::client::Client;
+use super::config::Settings;
+use super::failure::Failure;
+use super::fetch::Fetcher;
+use super::history;
+use super::language::{Sentences, sentences};
+use super::memory::Memory;
+use super::models::{Models, Question, Reply as Answer};
+use super::note;
+use super::prompt;
+use super::tools;
+use super::voice::{Ended, Voice};
+use super::wire::{Message, ToolCall};
+use super::work::Work;
+use crate::agents::offline::joint::{self, MANAGER};
+use crate::agents::{Agent, AgentError, Outcome, Reply, Turn};
+
+/// So many times the model may call tools in one turn; then it has to answer.
+const MAX_ROUNDS: usize = 4;
+/// How often a reply that broke is gone on with in one turn.
+const MAX_BREAKS: usize = 2;
+/// Before it is.
+const AFTER_A_BREAK: Duration = Duration::from_millis(250);
+
+/// The entry point of the engine with a model.
+#[derive(Clone, Debug)]
+pub struct ModelManager {
+    models: Models,
+    opener: Opener,
+    history_tokens: usize,
+}
+
+/// What a turn has cost.
+#[derive(Default)]
+struct Cost {
+    usage: Usage,
+    requests: u32,
+    /// Some server did not count.
+    uncounted: bool,
+    model: String,
+    first_token: Option<Duration>,
+}
+
+impl ModelManager {
+    /// A manager with these settings.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be built.
+    pub fn new(settings: Settings) -> anyhow::Result<Self> {
+        let history_tokens = settings.history_tokens;
+        let client = Client::new(settings)?;
+        Ok(Self {
+            models: Models::new(client.clone()),
+            opener: Opener::new(Fetcher::new()?, client),
+            history_tokens,
+        })
+    }
+
+    /// Lets the model answer: rounds of text and tools.
+    async fn converse(
+        &self,
+        turn: &Turn,
+        attachments: &Attachments,
+        work: &mut Work<'_>,
+        voice: &mut Voice<'_>,
+    ) -> Result<(), Trouble> {
+        let (past, heard) = history::bounded(&turn.history, self.history_tokens);
+        let mut messages = vec![Message::System {
+            content: String::new(),
+        }];
+        messages.extend(past);
+        messages.push(Message::User {
+            content: prompt::question(turn, attachments),
+        });
+        messages.extend(made_before(turn, work));
+        let mut resumes = !voice.text().is_empty();
+        let mut cost = Cost::default();
+        let (mut round, mut breaks) = (0, 0);
+        let began = Instant::now();
+        let result = loop {
+            messages[0] = Message::System {
+                content: prompt::system(work, heard, attachments),
+            };
+            let tools = tools::of(work.agent());
+            let mut asked = messages.clone();
+            if std::mem::take(&mut resumes) {
+                asked.push(said(voice.of_this_round()));
+                asked.push(Message::User {
+                    content: prompt::CONTINUE.to_owned().into(),
+                });
+            }
+            let question = Question {
+                messages: &asked,
+                tools: &tools,
+                may_call: round < MAX_ROUNDS,
+            };
+            cost.requests += 1;
+            let heard = self.hear(question, voice, &mut cost, began).await;
+            let completion = match heard {
+                Ok(completion) => completion,
+                Err(Trouble::Model(failure)) if may_go_on(failure, voice) && breaks < MAX_BREAKS => {
+                    breaks += 1;
+                    warn!(code = failure.code(), "❌ Error: the model is asked to go on");
+                    tokio::time::sleep(AFTER_A_BREAK).await;
+                    voice.resume();
+                    resumes = true;
+                    continue;
+                }
+                Err(trouble) => break Err(trouble),
+            };
+            voice.end_of_round().await?;
+            if completion.calls.is_empty() || round == MAX_ROUNDS {
+                break match voice.text().is_empty() {
+                    true => Err(Trouble::Model(Failure::Empty)),
+                    false => Ok(()),
+                };
+            }
+            messages.extend(self.call(&completion, work, voice, round));
+            voice.next_round();
+            round += 1;
+        };
+        cost.log(began);
+        result
+    }
+
+    /// Says what one model answers.
+    async fn hear(
+        &self,
+        question: Question<'_>,
+        voice: &mut Voice<'_>,
+        cost: &mut Cost,
+        began: Instant,
+    ) -> Result<Completion, Trouble> {
+        let begun = self.models.ask(question).await?;
+        cost.model = begun.model;
+        let completion = match begun.reply {
+            Answer::Calls(completion) => completion,
+            Answer::Speaking(mut running) => {
+                cost.first_token.get_or_insert(began.elapsed());
+                while let Some(piece) = running.next().await? {
+                    voice.say(&piece).await?;
+                }
+                running.finish()?
+            }
+        };
+        match completion.usage {
+            Some(usage) => {
+                cost.usage.prompt += usage.prompt;
+                cost.usage.completion += usage.completion;
+            }
+            None => cost.uncounted = true,
+        }
+        Ok(completion)
+    }
+
+    /// Makes the calls of a round; what the model is told of them.
+    fn call(
+        &self,
+        completion: &Completion,
+        work: &mut Work<'_>,
+        voice: &mut Voice<'_>,
+        round: usize,
+    ) -> Vec<Message> {
+        let id = |index: usize, id: &str| match id {
+            "" => format!("call_{round}_{index}"),
+            id => id.to_owned(),
+        };
+        let calls = completion.calls.iter().enumerate();
+        let tool_calls = calls
+            .clone()
+            .map(|(index, call)| {
+                // What is no JSON is refused by servers when it comes back.
+                let arguments = match serde_json::from_str::<serde_json::Value>(&call.arguments) {
+                    Ok(_) => call.arguments.clone(),
+                    Err(_) => "{}".to_owned(),
+                };
+                ToolCall::new(id(index, &call.id), call.name.clone(), arguments)
+            })
+            .collect();
+        let mut messages = vec![Message::Assistant {
+            content: voice.of_this_round().trim_start().to_owned(),
+            tool_calls,
+        }];
+        messages.extend(calls.map(|(index, call)| Message::Tool {
+            tool_call_id: id(index, &call.id),
+            content: work.call(&call.name, &call.arguments),
+        }));
+        if let Some(note) = note::write(work.made()) {
+            voice.note(note);
+        }
+        messages
+    }
+}
+
+/// Why the model's answer is not whole.
+enum Trouble {
+    Model(Failure),
+    TooLong,
+    Agent(AgentError),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::TooLong => Self::TooLong,
+            failure => Self::Model(failure),
+        }
+    }
+}
+
+impl From<AgentError> for Trouble {
+    fn from(error: AgentError) -> Self {
+        Self::Agent(error)
+    }
+}
+
+impl From<Ended> for Trouble {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::By(error) => Self::Agent(error),
+            Ended::TooLong => Self::TooLong,
+        }
+    }
+}
+
+impl Agent for ModelManager {
+    fn name(&self) -> &'static str {
+        MANAGER
+    }
+
+    async fn run(&self, turn: &Turn, reply: &mut Reply) -> Result<Outcome, AgentError> {
+        if let Some((text, mut outcome)) = joint::answer_emergency(turn) {
+            reply.say(&text).await?;
+            remember(turn, &mut outcome);
+            return Ok(outcome);
+        }
+        let (turn, attachments) = self.opener.open(turn).await;
+        let turn = &*turn;
+        // A voice message can tell of one, too.
+        if attachments.heard > 0
+            && let Some((text, mut outcome)) = joint::answer_emergency(turn)
+        {
+            reply.say(&text).await?;
+            remember(turn, &mut outcome);
+            return Ok(outcome);
+        }
+        let own = sentences(turn);
+        let mut work = Work::begin(turn);
+        let mut voice = Voice::new(reply, &turn.already_sent.text, &own.medical);
+        match self.converse(turn, &attachments, &mut work, &mut voice).await {
+            Ok(()) => {}
+            Err(Trouble::Agent(error)) => return Err(error),
+            Err(Trouble::TooLong) if !voice.text().is_empty() => voice.close("").await?,
+            Err(trouble) => {
+                let failure = match trouble {
+                    Trouble::Model(failure) => failure,
+                    _ => Failure::TooLong,
+                };
+                let promised = !voice.text().is_empty() && !work.made().is_empty();
+                if !voice.has_spoken() && !promised {
+                    warn!(code = failure.code(), "❌ Error: answered by the rules");
+                    return by_rules(turn, voice.into_reply(), own).await;
+                }
+                warn!(code = failure.code(), "❌ Error: a reply was cut off");
+                voice.close(&own.interrupted).await?;
+            }
+        }
+        Ok(work.finish(voice.text()))
+    }
+}
+
+/// Whether a reply that has begun can be gone on with; before its first word the tries are counted elsewhere.
+fn may_go_on(failure: Failure, voice: &Voice<'_>) -> bool {
+    voice.has_spoken() && matches!(failure, Failure::Broken | Failure::Silent | Failure::Unreadable)
+}
+
+/// The calls of the run that was cut off, made again: the text that was sent may speak of them.
+fn made_before(turn: &Turn, work: &mut Work<'_>) -> Vec<Message> {
+    let sent = &turn.already_sent;
+    if sent.text.is_empty() {
+        return Vec::new();
+    }
+    let made = note::read(sent.note.as_deref());
+    let calls = made.iter().enumerate();
+    let messages = calls.flat_map(|(index, (name, arguments))| {
+        let id = format!("again_{index}");
+        let content = work.call(name, arguments);
+        let call = ToolCall::new(id.clone(), name.clone(), arguments.clone());
+        [
+            Message::Assistant {
+                content: String::new(),
+                tool_calls: vec![call],
+            },
+            Message::Tool {
+                tool_call_id: id,
+                content,
+            },
+        ]
+    });
+    messages.collect()
+}
+
+fn said(content: &str) -> Message {
+    Message::Assistant {
+        content: content.trim_start().to_owned(),
+        tool_calls: Vec::new(),
+    }
+}
+
+/// The last resort, and an honest word about it.
+async fn by_rules(turn: &Turn, reply: &mut Reply, own: &Sentences) -> Result<Outcome, AgentError> {
+    let (text, mut outcome) = joint::answer(turn);
+    reply.say(&format!("{}\n\n{text}", own.by_rules)).await?;
+    remember(turn, &mut outcome);
+    Ok(outcome)
+}
+
+/// Keeps the summary going where the rules have answered; a refusal is kept to.
+fn remember(turn: &Turn, outcome: &mut Outcome) {
+    let mut memory = Memory::read(&turn.state);
+    let refused = outcome.state["consent"] == "refused" && turn.state["consent"] != "refused";
+    if refused {
+        memory.forget();
+    } else {
+        for request in &turn.requests {
+            memory.hear(&request.content, &turn.clinic);
+        }
+    }
+    memory.write(&mut outcome.state);
+}
+
+impl Cost {
+    fn log(&self, began: Instant) {
+        info!(
+            model = self.model,
+            prompt_tokens = self.usage.prompt,
+            completion_tokens = self.usage.completion,
+            all_counted = !self.uncounted,
+            requests = self.requests,
+            first_token_ms = self.first_token.map(|first| first.as_millis()),
+            total_ms = began.elapsed().as_millis(),
+            "model used"
+        );
+    }
+}

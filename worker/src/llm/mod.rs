@@ -1,0 +1,30 @@
+//! The engine that thinks with a language model: the same agents, the same state, another way to find words.
+//!
+//! - [`config`]: the settings; [`client`], [`assembly`], [`wire`] and [`failure`]: one server; [`models`]: several tries and models
+//! - [`manager`] runs a turn; [`work`] is the session that its [`tools`] change; [`memory`] and [`history`] are what the model is
+//!   told of the past, [`prompt`] everything else
+//! - [`attachments`] opens what a visitor attached, and [`fetch`] gets it from where a stranger says that it is
+//! - [`voice`] says what the model says, through [`clean`], [`seam`] and [`guard`]; [`language`] has the few sentences of our own
+
+mod assembly;
+mod attachments;
+mod clean;
+mod client;
+pub mod config;
+mod failure;
+mod fetch;
+mod guard;
+mod history;
+mod language;
+mod manager;
+mod memory;
+mod models;
+mod note;
+mod prompt;
+mod seam;
+mod tools;
+mod voice;
+mod wire;
+mod work;
+
+pub use manager::ModelManager;
