@@ -4,6 +4,7 @@ mod error;
 mod hours;
 mod treatment;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use time::UtcOffset;
 
 pub use error::ClinicError;
 pub use hours::{DayHours, OpeningHours};
-pub use treatment::Treatment;
+pub use treatment::{Treatment, TreatmentText};
 
 use error::{field, filled};
 
@@ -28,6 +29,8 @@ pub struct Clinic {
     pub utc_offset: UtcOffset,
     /// Which wording of the consent question is asked; stored with every answer to it.
     pub consent_version: String,
+    /// The language in which a request is summed up for the staff, as a BCP 47 tag.
+    pub staff_language: String,
     /// Languages that the team speaks, by their English names.
     pub languages: Vec<String>,
     /// How to reach the clinic.
@@ -78,6 +81,19 @@ pub struct Faq {
     pub keywords: Vec<String>,
     /// What is answered.
     pub answer: String,
+    /// The same in other languages, by BCP 47 tag.
+    #[serde(default)]
+    pub translations: BTreeMap<String, FaqText>,
+}
+
+/// A question with its answer in another language than the file's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaqText {
+    /// As in [`Faq`], and besides those there. A word that ends in `%` has any ending.
+    pub keywords: Vec<String>,
+    /// What is answered.
+    pub answer: String,
 }
 
 /// The file as it is written, before its values are checked.
@@ -89,6 +105,8 @@ struct File {
     emergency_number: String,
     utc_offset: String,
     consent_version: String,
+    #[serde(default = "english")]
+    staff_language: String,
     languages: Vec<String>,
     #[serde(default)]
     contact: Contact,
@@ -101,6 +119,10 @@ struct File {
     instructions: Instructions,
 }
 
+fn english() -> String {
+    "en".to_owned()
+}
+
 impl Clinic {
     /// Reads the text of a `clinic.toml`.
     ///
@@ -111,6 +133,7 @@ impl Clinic {
         filled("name", &file.name)?;
         filled("assistant", &file.assistant)?;
         filled("consent_version", &file.consent_version)?;
+        filled("staff_language", &file.staff_language)?;
         if !file.emergency_number.chars().any(|c| c.is_ascii_digit()) {
             return field("emergency_number", "a telephone number is expected, e.g. \"112\"");
         }
@@ -142,6 +165,7 @@ impl Clinic {
             emergency_number: file.emergency_number,
             utc_offset: hours::utc_offset("utc_offset", &file.utc_offset)?,
             consent_version: file.consent_version,
+            staff_language: file.staff_language,
             languages: file.languages,
             contact: file.contact,
             opening_hours: OpeningHours::read("opening_hours", &file.opening_hours)?,
@@ -196,6 +220,18 @@ impl Faq {
         }
         for (number, keyword) in self.keywords.iter().enumerate() {
             filled(&format!("faqs[{index}].keywords[{number}]"), keyword)?;
+        }
+        for (language, text) in &self.translations {
+            for keyword in &text.keywords {
+                filled(
+                    &format!("faqs[{index}].translations.{language}.keywords"),
+                    keyword,
+                )?;
+            }
+            filled(
+                &format!("faqs[{index}].translations.{language}.answer"),
+                &text.answer,
+            )?;
         }
         filled(&format!("faqs[{index}].answer"), &self.answer)
     }

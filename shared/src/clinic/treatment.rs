@@ -1,6 +1,6 @@
 //! What a clinic offers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
@@ -22,7 +22,32 @@ pub struct Treatment {
     pub duration: String,
     /// How long one needs afterwards.
     pub recovery: String,
-    /// Other words for it, in any language. No two treatments share one.
+    /// Other words for it, in any language. No two treatments share one. A word that ends in `%` has any ending, for
+    /// languages that put one behind a name: `ekim%` is "ekimi", "ekimine" and so on.
+    pub synonyms: Vec<String>,
+    /// The same in other languages, by BCP 47 tag.
+    #[serde(default)]
+    pub translations: BTreeMap<String, TreatmentText>,
+}
+
+/// A treatment in another language than the file's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreatmentText {
+    /// Its name, as it is shown to visitors. A request stores the treatment's own name.
+    pub name: String,
+    /// As in [`Treatment`], and so are all that follow.
+    pub also: Option<String>,
+    /// One sentence.
+    pub description: String,
+    /// The lowest price.
+    pub price_from: String,
+    /// How long it takes.
+    pub duration: String,
+    /// How long one needs afterwards.
+    pub recovery: String,
+    /// Other words for it, besides those of the treatment.
+    #[serde(default)]
     pub synonyms: Vec<String>,
 }
 
@@ -34,6 +59,33 @@ impl Treatment {
             Some(also) => format!("{} ({also})", self.name),
             None => self.name.clone(),
         }
+    }
+
+    /// The treatment as it is said in `language`; as it stands where that is not translated.
+    #[must_use]
+    pub fn in_language(&self, language: &str) -> Self {
+        let Some(text) = self.translations.get(language).cloned() else {
+            return self.clone();
+        };
+        Self {
+            name: text.name,
+            also: text.also,
+            description: text.description,
+            price_from: text.price_from,
+            duration: text.duration,
+            recovery: text.recovery,
+            synonyms: self.synonyms.clone(),
+            translations: BTreeMap::new(),
+        }
+    }
+
+    /// All words that mean this treatment, in all languages.
+    pub fn words(&self) -> impl Iterator<Item = &String> {
+        let translated = self
+            .translations
+            .values()
+            .flat_map(|text| text.synonyms.iter().chain([&text.name]));
+        self.synonyms.iter().chain([&self.name]).chain(translated)
     }
 }
 
@@ -53,21 +105,22 @@ pub(super) fn check(treatments: &[Treatment]) -> Result<(), ClinicError> {
         if let Some(also) = &treatment.also {
             filled(&path("also"), also)?;
         }
-        let amount = treatment.price_from.chars().any(|c| c.is_ascii_digit());
-        let currency = treatment
-            .price_from
-            .chars()
-            .any(|c| c.is_alphabetic() || "€$£₺".contains(c));
-        if !amount || !currency {
-            return field(
-                &path("price_from"),
-                "an amount with its currency is expected, e.g. \"€1,900\"",
-            );
-        }
+        check_price(&path("price_from"), &treatment.price_from)?;
         if treatment.synonyms.is_empty() {
             return field(&path("synonyms"), "at least one synonym is expected");
         }
-        for word in treatment.synonyms.iter().chain([&treatment.name]) {
+        for (language, text) in &treatment.translations {
+            let path = |name: &str| path(&format!("translations.{language}.{name}"));
+            filled(&path("name"), &text.name)?;
+            filled(&path("description"), &text.description)?;
+            filled(&path("duration"), &text.duration)?;
+            filled(&path("recovery"), &text.recovery)?;
+            check_price(&path("price_from"), &text.price_from)?;
+            text.also
+                .as_deref()
+                .map_or(Ok(()), |also| filled(&path("also"), also))?;
+        }
+        for word in treatment.words() {
             filled(&path("synonyms"), word)?;
             let owner = *words.entry(word.to_lowercase()).or_insert(index);
             if owner != index {
@@ -79,4 +132,13 @@ pub(super) fn check(treatments: &[Treatment]) -> Result<(), ClinicError> {
         }
     }
     Ok(())
+}
+
+fn check_price(path: &str, price: &str) -> Result<(), ClinicError> {
+    let amount = price.chars().any(|c| c.is_ascii_digit());
+    let currency = price.chars().any(|c| c.is_alphabetic() || "€$£₺".contains(c));
+    if amount && currency {
+        return Ok(());
+    }
+    field(path, "an amount with its currency is expected, e.g. \"€1,900\"")
 }

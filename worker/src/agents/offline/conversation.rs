@@ -11,6 +11,9 @@ pub(crate) const MAX_MEDIA: usize = 50;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Conversation {
+    /// The tag of the language that the visitor writes in, once it was clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) language: Option<String>,
     /// Whether the assistant has said who it is.
     pub(crate) greeted: bool,
     pub(crate) consent: Consent,
@@ -71,9 +74,9 @@ pub(crate) struct Details {
     pub(crate) treatments: Vec<String>,
     pub(crate) phone: Option<String>,
     pub(crate) email: Option<String>,
-    /// In the visitor's words, with the date where it could be understood.
+    /// In the visitor's words.
     pub(crate) time: Option<String>,
-    /// The dates in it, as they are said.
+    /// The dates in it, as far as they could be understood, as `YYYY-MM-DD`.
     pub(crate) dates: Vec<String>,
 }
 

@@ -3,8 +3,8 @@
 use shared::clinic::{Clinic, DayHours};
 use time::OffsetDateTime;
 
-use super::conversation::{Ask, Conversation};
-use super::language::{Language, Messages, english, fill};
+use super::conversation::{Ask, Conversation, Details};
+use super::language::{Language, Messages, by_tag, english, fill, languages};
 use crate::agents::{Effect, Outcome, Turn};
 
 /// The names under which a session is pinned to an agent.
@@ -33,10 +33,12 @@ impl<'a> Desk<'a> {
             Some(HUMAN) => HUMAN,
             _ => MANAGER,
         };
+        let conversation = Conversation::read(&turn.state);
+        let known = spoken(&conversation, turn);
         Self {
             turn,
-            language: english(),
-            conversation: Conversation::read(&turn.state),
+            language: known.unwrap_or_else(english),
+            conversation,
             agent,
             effects: Vec::new(),
             quick_replies: Vec::new(),
@@ -50,6 +52,12 @@ impl<'a> Desk<'a> {
 
     pub(crate) fn messages(&self) -> &'static Messages {
         &self.language.messages
+    }
+
+    /// From now on in `language`.
+    pub(crate) fn speak(&mut self, language: &'static Language) {
+        self.language = language;
+        self.conversation.language = Some(language.tag.to_owned());
     }
 
     /// The present by the clinic's clock.
@@ -112,11 +120,8 @@ impl<'a> Desk<'a> {
             (Ask::Name, true) => messages.ask_name_again.clone(),
             (Ask::Treatment, false) => fill(&messages.ask_treatment, &[("treatments", &self.treatments())]),
             (Ask::Treatment, true) => {
-                let names: Vec<String> = self.clinic().treatments.iter().map(|t| t.name.clone()).collect();
-                fill(
-                    &messages.ask_treatment_again,
-                    &[("treatments", &names.join(", "))],
-                )
+                let names = self.names().join(&messages.comma);
+                fill(&messages.ask_treatment_again, &[("treatments", &names)])
             }
             (Ask::Contact, false) => messages.ask_contact.clone(),
             (Ask::Contact, true) => messages.ask_contact_again.clone(),
@@ -133,7 +138,7 @@ impl<'a> Desk<'a> {
             Ask::Consent | Ask::Confirm | Ask::Offer | Ask::Another => {
                 vec![messages.yes.clone(), messages.no.clone()]
             }
-            Ask::Treatment => self.clinic().treatments.iter().map(|t| t.name.clone()).collect(),
+            Ask::Treatment => self.names(),
             _ => Vec::new(),
         };
         self.say(text);
@@ -154,11 +159,12 @@ impl<'a> Desk<'a> {
             }
         };
         let treatment = self.treatment();
+        let time = self.time(details);
         let values = [
             ("name", details.name.as_deref().unwrap_or_default()),
             ("treatment", &treatment),
             ("contact", &details.contact().unwrap_or_default()),
-            ("time", details.time.as_deref().unwrap_or_default()),
+            ("time", &time),
             ("attachments", &attachments),
         ];
         fill(template, &values)
@@ -166,8 +172,8 @@ impl<'a> Desk<'a> {
 
     fn another(&self) -> String {
         let sent = self.conversation.submitted.clone().unwrap_or_default();
-        let treatment = self.messages().all(&sent.treatments);
-        let time = sent.time.unwrap_or_default();
+        let treatment = self.named(&sent.treatments);
+        let time = self.time(&sent);
         fill(
             &self.messages().ask_another,
             &[("treatment", &treatment), ("time", &time)],
@@ -176,7 +182,46 @@ impl<'a> Desk<'a> {
 
     /// The treatment or treatments of the request, as one text.
     pub(crate) fn treatment(&self) -> String {
-        self.messages().all(&self.conversation.details.treatments)
+        self.named(&self.conversation.details.treatments)
+    }
+
+    fn named(&self, treatments: &[String]) -> String {
+        let names: Vec<String> = treatments.iter().map(|name| self.in_language(name)).collect();
+        self.messages().all(&names)
+    }
+
+    /// What a request has as treatment, by the name that the visitor's language has for it.
+    fn in_language(&self, name: &str) -> String {
+        let known = self
+            .clinic()
+            .treatments
+            .iter()
+            .find(|treatment| treatment.name == name);
+        match known {
+            Some(treatment) => treatment.in_language(self.language.tag).name,
+            None if is_undecided(name) => self.messages().undecided.clone(),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The preferred time in the visitor's words, with the dates in the visitor's language.
+    pub(crate) fn time(&self, details: &Details) -> String {
+        self.messages().time(details)
+    }
+
+    /// What the staff's language says.
+    pub(crate) fn staff(&self) -> &'static Messages {
+        &by_tag(&self.clinic().staff_language)
+            .unwrap_or_else(english)
+            .messages
+    }
+
+    /// The names of the clinic's treatments.
+    fn names(&self) -> Vec<String> {
+        let treatments = self.clinic().treatments.iter();
+        treatments
+            .map(|treatment| treatment.in_language(self.language.tag).name)
+            .collect()
     }
 
     /// The clinic's treatments as a sentence lists them.
@@ -185,7 +230,7 @@ impl<'a> Desk<'a> {
             .clinic()
             .treatments
             .iter()
-            .map(|treatment| treatment.full_name())
+            .map(|treatment| treatment.in_language(self.language.tag).full_name())
             .collect();
         self.messages().all(&names)
     }
@@ -238,7 +283,7 @@ impl<'a> Desk<'a> {
                 &[("first", first), ("last", last), ("hours", &hours)],
             )
         });
-        spans.collect::<Vec<_>>().join(", ")
+        spans.collect::<Vec<_>>().join(&messages.comma)
     }
 
     /// "+03:00"
@@ -251,6 +296,17 @@ impl<'a> Desk<'a> {
         };
         format!("{sign}{:02}:{:02}", hours.unsigned_abs(), minutes.unsigned_abs())
     }
+}
+
+/// The language that a conversation is in, or that is stored of the visitor.
+pub(crate) fn spoken(conversation: &Conversation, turn: &Turn) -> Option<&'static Language> {
+    let tag = conversation.language.as_deref().or(turn.user.language.as_deref());
+    tag.and_then(by_tag)
+}
+
+/// Whether the treatment of a request is what "not decided yet" is in any language.
+pub(crate) fn is_undecided(treatment: &str) -> bool {
+    languages().any(|language| language.messages.undecided == treatment)
 }
 
 /// "09:00"

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::conversation::Consent;
 use super::desk::{Desk, clock};
-use super::language::fill;
+use super::language::{Lexicon, fill};
 use super::understanding::question::Question;
 use super::understanding::when::{When, date_of};
 
@@ -30,7 +30,7 @@ fn answer_one(desk: &mut Desk<'_>, question: &Question) {
         Question::Price(about) => price(desk, about),
         Question::Duration(about) => facts(desk, about, |desk, treatment| {
             let values = [
-                ("treatment", capital(&treatment.name)),
+                ("treatment", capital(&treatment.name, &desk.language.lexicon)),
                 ("duration", treatment.duration.clone()),
             ];
             fill(&desk.messages().duration, &borrowed(&values))
@@ -44,7 +44,10 @@ fn answer_one(desk: &mut Desk<'_>, question: &Question) {
         }),
         Question::About(about) => facts(desk, about, |desk, treatment| {
             let values = [
-                ("treatment", capital(&treatment.full_name())),
+                (
+                    "treatment",
+                    capital(&treatment.full_name(), &desk.language.lexicon),
+                ),
                 ("description", treatment.description.clone()),
                 ("duration", treatment.duration.clone()),
                 ("recovery", treatment.recovery.clone()),
@@ -60,7 +63,7 @@ fn answer_one(desk: &mut Desk<'_>, question: &Question) {
         Question::Website => configured(desk, &messages.website, "website", contact.website.as_deref()),
         Question::Languages => fill(
             &messages.languages,
-            &[("languages", &messages.all(&clinic.languages))],
+            &[("languages", &messages.languages(&clinic.languages))],
         ),
         Question::Identity => messages.identity.clone(),
         Question::Who => fill(&messages.who, &names),
@@ -74,7 +77,10 @@ fn answer_one(desk: &mut Desk<'_>, question: &Question) {
         Question::Faq(index) => clinic
             .faqs
             .get(*index)
-            .map(|faq| faq.answer.clone())
+            .map(|faq| {
+                let translated = faq.translations.get(desk.language.tag);
+                translated.map_or(&faq.answer, |text| &text.answer).clone()
+            })
             .unwrap_or_default(),
         Question::Unknown => fill(
             &messages.unknown,
@@ -93,7 +99,7 @@ fn subjects(desk: &mut Desk<'_>, about: &[usize]) -> Vec<Treatment> {
         .collect();
     if let Some(last) = named.last() {
         desk.conversation.topic = Some(last.name.clone());
-        return named;
+        return translated(&named, desk);
     }
     let topic = desk
         .conversation
@@ -108,7 +114,16 @@ fn subjects(desk: &mut Desk<'_>, about: &[usize]) -> Vec<Treatment> {
                 .cloned()
         })
         .next();
-    known.map_or_else(|| treatments.clone(), |treatment| vec![treatment])
+    let known = known.map_or_else(|| treatments.clone(), |treatment| vec![treatment]);
+    translated(&known, desk)
+}
+
+fn translated(treatments: &[Treatment], desk: &Desk<'_>) -> Vec<Treatment> {
+    let language = desk.language.tag;
+    treatments
+        .iter()
+        .map(|treatment| treatment.in_language(language))
+        .collect()
 }
 
 fn facts(desk: &mut Desk<'_>, about: &[usize], line: impl Fn(&Desk<'_>, &Treatment) -> String) -> String {
@@ -128,13 +143,13 @@ fn price(desk: &mut Desk<'_>, about: &[usize]) -> String {
             .iter()
             .map(|treatment| format!("{} {}", treatment.name, treatment.price_from))
             .collect();
-        fill(&messages.price_all, &[("list", &list.join(", "))])
+        fill(&messages.price_all, &[("list", &list.join(&messages.comma))])
     } else {
         let lines = subjects.iter().map(|treatment| {
             fill(
                 &messages.price,
                 &[
-                    ("treatment", &capital(&treatment.name)),
+                    ("treatment", &capital(&treatment.name, &desk.language.lexicon)),
                     ("price", &treatment.price_from),
                 ],
             )
@@ -162,8 +177,7 @@ fn hours(desk: &Desk<'_>, when: Option<&When>) -> String {
     };
     let Some(when) = when else { return week() };
     if when.days.is_empty() {
-        let about_now = when.words.split(' ').any(|word| word.eq_ignore_ascii_case("now"));
-        return if about_now {
+        return if when.is_now(&desk.language.lexicon) {
             format!("{} {}", open_now(desk, now), week())
         } else {
             week()
@@ -204,8 +218,10 @@ fn status(desk: &Desk<'_>) -> String {
     let known: Vec<String> = [
         details.name.clone(),
         (!details.treatments.is_empty()).then(|| desk.treatment()),
-        details.contact(),
-        details.time.clone(),
+        details
+            .contact()
+            .map(|contact| fill(&messages.contact, &[("contact", &contact)])),
+        details.time.as_ref().map(|_| desk.time(details)),
     ]
     .into_iter()
     .flatten()
@@ -224,7 +240,7 @@ fn status(desk: &Desk<'_>) -> String {
     } else {
         &messages.status_open
     };
-    fill(template, &[("details", &known.join("; "))])
+    fill(template, &[("details", &known.join(&messages.semicolon))])
 }
 
 fn borrowed<'v>(values: &'v [(&'v str, String)]) -> Vec<(&'v str, &'v str)> {
@@ -232,9 +248,14 @@ fn borrowed<'v>(values: &'v [(&'v str, String)]) -> Vec<(&'v str, &'v str)> {
 }
 
 /// With a capital letter at the front, for the start of a sentence.
-fn capital(text: &str) -> String {
+fn capital(text: &str, lexicon: &Lexicon) -> String {
     let mut chars = text.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    match chars.next() {
+        Some('i') if lexicon.names.dotted_i => format!("İ{}", chars.as_str()),
+        first => first
+            .into_iter()
+            .flat_map(char::to_uppercase)
+            .chain(chars)
+            .collect(),
+    }
 }

@@ -3,13 +3,12 @@
 use time::format_description::well_known::Rfc3339;
 
 use super::conversation::{Ask, Consent};
-use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
+use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING, spoken};
 use super::emergency::{self, Emergency};
-use super::language::fill;
+use super::language::{detect, fill};
 use super::understanding::answer::Answer;
 use super::understanding::found::{self, Found};
 use super::understanding::question::Question;
-use super::understanding::text::Text;
 use super::{human, information, media, scheduling};
 use crate::agents::{Agent, AgentError, Outcome, Reply, Turn};
 
@@ -45,11 +44,22 @@ pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
         .iter()
         .map(|request| request.content.as_str())
         .collect();
-    let text = Text::new(&said.join("\n"));
+    let said = said.join("\n");
+    let emergency = emergency::find(&said);
+    let spoken = spoken(&desk.conversation, turn);
+    let written = detect(&said, spoken, &desk.conversation);
+    if let Some(language) = written.or_else(|| {
+        emergency
+            .filter(|_| spoken.is_none())
+            .map(|(_, language)| language)
+    }) {
+        desk.speak(language);
+    }
+    let text = desk.language.read(&said);
     let first = !desk.conversation.greeted;
     desk.conversation.greeted = true;
 
-    if let Some(emergency) = emergency::find(&text) {
+    if let Some((emergency, _)) = emergency {
         alarm(&mut desk, emergency, first);
         return desk.finish();
     }
@@ -76,7 +86,7 @@ pub(crate) fn answer_emergency(turn: &Turn) -> Option<(String, Outcome)> {
         .iter()
         .map(|request| request.content.as_str())
         .collect();
-    emergency::find(&Text::new(&said.join("\n"))).map(|_| answer(turn))
+    emergency::find(&said.join("\n")).map(|_| answer(turn))
 }
 
 /// Says whom to call, and marks the session. Nothing else matters now, and no question of ours is left open.

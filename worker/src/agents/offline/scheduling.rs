@@ -1,7 +1,7 @@
 //! The agent that books: consent, name, treatment, contact, preferred time, summary, request.
 
 use super::conversation::{Ask, Consent, Details};
-use super::desk::{Desk, INFORMATION, SCHEDULING};
+use super::desk::{Desk, INFORMATION, SCHEDULING, is_undecided};
 use super::language::fill;
 use super::understanding::answer::Answer;
 use super::understanding::found::Found;
@@ -265,14 +265,30 @@ impl Found {
     }
 }
 
+/// The treatments by the clinic's own names for them.
+fn treatment_for_staff(desk: &Desk<'_>) -> String {
+    let staff = desk.staff();
+    let treatments = desk.conversation.details.treatments.iter();
+    let names: Vec<String> = treatments
+        .map(|name| {
+            if is_undecided(name) {
+                staff.undecided.clone()
+            } else {
+                name.clone()
+            }
+        })
+        .collect();
+    staff.all(&names)
+}
+
 /// The request as it is stored.
 fn consultation(desk: &Desk<'_>, summary: String) -> Consultation {
     let details = desk.conversation.details.clone();
     Consultation {
         contact: details.contact().unwrap_or_default(),
+        preferred_time: desk.staff().time(&details),
         name: details.name.unwrap_or_default(),
-        treatment: desk.treatment(),
-        preferred_time: details.time.unwrap_or_default(),
+        treatment: treatment_for_staff(desk),
         media: desk.conversation.media.clone(),
         summary,
     }

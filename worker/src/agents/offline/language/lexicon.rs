@@ -4,13 +4,17 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::fold::fold;
 use super::pattern::Patterns;
 use super::when_words::WhenWords;
+use crate::agents::offline::understanding::text::{Gap, Text};
 
 /// Everything that is recognised in a language.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lexicon {
+    /// Words by which the language is known.
+    pub(crate) hints: Patterns,
     pub(crate) filler: HashSet<String>,
     pub(crate) answers: Answers,
     pub(crate) intents: Intents,
@@ -20,6 +24,51 @@ pub(crate) struct Lexicon {
     pub(crate) treatments: TreatmentWords,
     pub(crate) contact: ContactWords,
     pub(crate) when: WhenWords,
+    /// Whether words are folded before they are compared.
+    #[serde(skip)]
+    pub(crate) folds: bool,
+}
+
+impl Lexicon {
+    /// A visitor's text with its words in the form of this lexicon.
+    pub(crate) fn read(&self, said: &str) -> Text {
+        let mut text = Text::new(said);
+        for token in &mut text.tokens {
+            token.word = self.form(&token.word);
+        }
+        if self.when.ordinal_dot {
+            self.read_ordinals(&mut text);
+        }
+        text
+    }
+
+    /// A word or a phrase in lower case as it is compared.
+    pub(crate) fn form(&self, words: &str) -> String {
+        if self.folds { fold(words) } else { words.to_owned() }
+    }
+
+    /// "am 12. Mai", "den 12.": a dot that ends no sentence.
+    fn read_ordinals(&self, text: &mut Text) {
+        for at in 0..text.tokens.len() {
+            let token = &text.tokens[at];
+            let number = token.word.bytes().all(|byte| byte.is_ascii_digit()) && token.word.len() <= 2;
+            let date = token.word.contains('.');
+            if !(number || date) || !text.raw[token.end..].starts_with('.') {
+                continue;
+            }
+            let next = text.tokens.get(at + 1);
+            let month = next.is_some_and(|next| self.when.month(&next.word).is_some());
+            let small = next.is_some_and(|next| text.raw[next.start..].starts_with(char::is_lowercase));
+            let named = at > 0 && self.when.day_before.contains(&text.tokens[at - 1].word);
+            let token = &mut text.tokens[at];
+            if number && (month || small || named) {
+                token.word.push('.');
+            }
+            if month || small {
+                token.gap = Gap::Space;
+            }
+        }
+    }
 }
 
 /// Yes, no, and what lies between.
@@ -108,6 +157,16 @@ pub(crate) struct Names {
     pub(crate) titles: HashSet<String>,
     pub(crate) particles: HashSet<String>,
     pub(crate) never: HashSet<String>,
+    /// Words that may stand right behind a name: "John and …".
+    pub(crate) follows: HashSet<String>,
+    /// Words before a name that corrects another one, besides fillers: "no, Jon".
+    pub(crate) behind: HashSet<String>,
+    /// Endings that names do not have.
+    pub(crate) unlike: Vec<String>,
+    /// Whether a capital letter tells a name: not where all nouns have one.
+    pub(crate) capitals_tell: bool,
+    /// Whether the capital letter of "i" is "İ".
+    pub(crate) dotted_i: bool,
 }
 
 /// How treatments are asked for that the clinic does not list.
@@ -119,6 +178,10 @@ pub(crate) struct TreatmentWords {
     pub(crate) ends: HashSet<String>,
     pub(crate) not: Patterns,
     pub(crate) other: HashSet<String>,
+    /// What the visitor wants stands before it: "diz protezi istiyorum".
+    pub(crate) wants_behind: Patterns,
+    /// Behind a treatment it says that it is not wanted.
+    pub(crate) not_behind: Patterns,
 }
 
 /// How telephone numbers and addresses are announced.

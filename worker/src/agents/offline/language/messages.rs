@@ -1,7 +1,12 @@
 //! What is said in one language, read from its `messages.toml`.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use time::Date;
+use time::macros::format_description;
+
+use crate::agents::offline::conversation::Details;
 
 macro_rules! messages {
     ($($key:ident),* $(,)?) => {
@@ -12,6 +17,8 @@ macro_rules! messages {
             $(pub(crate) $key: String,)*
             pub(crate) weekdays: [String; 7],
             pub(crate) months: [String; 12],
+            /// How the languages of a clinic's team are called, by their English names.
+            pub(crate) spoken: HashMap<String, String>,
         }
     };
 }
@@ -34,7 +41,7 @@ messages! {
     reach_phone, reach_email, languages, identity, who, privacy, medical, medical_note, unknown,
     unknown_reach, capabilities, status_none, status_open, status_sent, status_emptied, human,
     human_reach, human_again, human_back, emergency, despair, emergency_after, staff_summary,
-    staff_update, staff_emergency, staff_none, staff_files, staff_voices, and, or, date,
+    staff_update, staff_emergency, staff_none, staff_files, staff_voices, staff_language, contact, comma, semicolon, and, or, date,
 }
 
 impl Messages {
@@ -56,20 +63,43 @@ impl Messages {
 
     /// "a, b and c"
     pub(crate) fn all(&self, items: &[String]) -> String {
-        list(items, &self.and)
+        list(items, &self.comma, &self.and)
     }
 
     /// "a, b or c"
     pub(crate) fn any(&self, items: &[String]) -> String {
-        list(items, &self.or)
+        list(items, &self.comma, &self.or)
+    }
+
+    /// A preferred time in the visitor's words, with the dates where they were understood.
+    pub(crate) fn time(&self, details: &Details) -> String {
+        let words = details.time.clone().unwrap_or_default();
+        let iso = format_description!("[year]-[month]-[day]");
+        let dates = details
+            .dates
+            .iter()
+            .filter_map(|date| Date::parse(date, iso).ok());
+        let dates: Vec<String> = dates.map(|date| self.date(date)).collect();
+        if dates.is_empty() {
+            return words;
+        }
+        format!("{words} ({})", self.any(&dates))
+    }
+
+    /// The languages of the clinic's team.
+    pub(crate) fn languages(&self, english: &[String]) -> String {
+        let named = english
+            .iter()
+            .map(|name| self.spoken.get(name).unwrap_or(name).clone());
+        self.all(&named.collect::<Vec<_>>())
     }
 }
 
-fn list(items: &[String], word: &str) -> String {
+fn list(items: &[String], comma: &str, word: &str) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
+        [first @ .., last] => format!("{}{word}{last}", first.join(comma)),
     }
 }
 

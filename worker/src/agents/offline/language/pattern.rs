@@ -66,6 +66,8 @@ pub(crate) struct Patterns {
     patterns: Vec<Pattern>,
     /// The patterns that begin with a word, by that word: a text of 64 KiB is searched in milliseconds.
     by_word: HashMap<String, Vec<usize>>,
+    /// Those that begin with the start of a word, by its first letter.
+    by_letter: HashMap<char, Vec<usize>>,
     /// Those that may begin with anything.
     others: Vec<usize>,
 }
@@ -77,7 +79,13 @@ impl From<Vec<String>> for Patterns {
             match pattern.first_words() {
                 Some(words) => {
                     for word in words {
-                        let known = all.by_word.entry(word).or_default();
+                        let known = match word {
+                            Word::Whole(word) => all.by_word.entry(word).or_default(),
+                            Word::Start(start) => all
+                                .by_letter
+                                .entry(start.chars().next().unwrap_or_default())
+                                .or_default(),
+                        };
                         // "can|can_not": one entry is enough.
                         if known.last() != Some(&index) {
                             known.push(index);
@@ -122,9 +130,12 @@ impl Patterns {
     /// The end of the longest match that starts at `start`.
     pub(crate) fn at(&self, tokens: &[Token], start: usize) -> Option<usize> {
         let clause = start == 0 || tokens[start - 1].gap != Gap::Space;
-        let by_word = self.by_word.get(&tokens.get(start)?.word);
+        let word = &tokens.get(start)?.word;
+        let by_word = self.by_word.get(word);
+        let by_letter = word.chars().next().and_then(|letter| self.by_letter.get(&letter));
         by_word
             .into_iter()
+            .chain(by_letter)
             .flatten()
             .chain(&self.others)
             .map(|index| &self.patterns[*index])
@@ -157,14 +168,14 @@ impl Pattern {
         }
     }
 
-    /// The words with which a match begins; `None` where that is not a choice of whole words.
-    fn first_words(&self) -> Option<Vec<String>> {
+    /// The words with which a match begins; `None` where it may begin with anything.
+    fn first_words(&self) -> Option<Vec<Word>> {
         let Some(Part::One(choices)) = self.parts.first() else {
             return None;
         };
         let first = |choice: &Choice| match choice.0.first() {
-            Some(Word::Whole(word)) => Some(word.clone()),
-            _ => None,
+            Some(Word::Start(start)) if start.is_empty() => None,
+            word => word.cloned(),
         };
         choices.iter().map(first).collect()
     }

@@ -26,7 +26,8 @@ pub(crate) struct WhenWords {
     pub(crate) weekend: HashSet<String>,
     pub(crate) parts: HashSet<String>,
     pub(crate) flexible: Patterns,
-    pub(crate) numbers: Vec<String>,
+    /// From zero, each with its forms.
+    pub(crate) numbers: Vec<HashSet<String>>,
     pub(crate) one: HashSet<String>,
     pub(crate) some: HashSet<String>,
     pub(crate) am: HashSet<String>,
@@ -39,8 +40,56 @@ pub(crate) struct WhenWords {
     pub(crate) opens: HashSet<String>,
     pub(crate) links: HashSet<String>,
     pub(crate) refused_before: HashSet<String>,
-    pub(crate) refused_after: HashSet<String>,
+    pub(crate) refused_after: Patterns,
     pub(crate) greets: HashSet<String>,
+    /// Parts of a day in several words: "öğleden sonra".
+    pub(crate) part_phrases: Patterns,
+    /// Before a word that may be "tomorrow" or "morning" they make it the latter, as a weekday does.
+    pub(crate) part_before: HashSet<String>,
+    /// "Next week", before or behind a weekday.
+    pub(crate) next_week: Patterns,
+    /// Distances in words of their own: "أسبوعين" is two weeks.
+    pub(crate) spans: Vec<Span>,
+    /// Behind a number of days they make it a distance: "iki gün sonra".
+    pub(crate) later: HashSet<String>,
+    /// "Half to": "halb vier" is half past three.
+    pub(crate) half_to: Patterns,
+    /// Minutes that are said behind the hour: "3 buçuk".
+    pub(crate) minutes_behind: Vec<Minutes>,
+    /// Between two hours: "2 and 4".
+    pub(crate) between: HashSet<String>,
+    /// "The 12th of May", "a couple of days".
+    pub(crate) of: HashSet<String>,
+    /// These belong to the time that they follow: "saat 5'ten sonra".
+    pub(crate) closes: HashSet<String>,
+    /// This moment.
+    pub(crate) now: HashSet<String>,
+    /// Manners of speaking, unless a time was asked for; one that ends in a space is the beginning of such.
+    pub(crate) casual: Vec<String>,
+    /// What a number has behind it as a day of a month: "12th".
+    pub(crate) ordinals: HashSet<String>,
+    /// Whether a dot behind a number makes it a day of a month.
+    pub(crate) ordinal_dot: bool,
+    /// Before a number they announce a day of a month.
+    pub(crate) day_before: HashSet<String>,
+}
+
+/// A distance from today.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Span {
+    pub(crate) words: Patterns,
+    /// In days.
+    pub(crate) days: i64,
+}
+
+/// What is added to an hour.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Minutes {
+    pub(crate) words: Patterns,
+    /// In minutes; below zero before the hour.
+    pub(crate) add: i32,
 }
 
 impl WhenWords {
@@ -59,10 +108,7 @@ impl WhenWords {
         if word.len() <= 4 && word.bytes().all(|byte| byte.is_ascii_digit()) {
             return word.parse().ok();
         }
-        self.numbers
-            .iter()
-            .position(|number| number == word)
-            .and_then(|index| u32::try_from(index).ok())
+        position(&self.numbers, word).map(u32::from)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Taking details from a message, and saying what was taken.
 
 use super::super::conversation::{Ask, Consent};
-use super::super::desk::{Desk, clock};
+use super::super::desk::{Desk, clock, is_undecided};
 use super::super::language::fill;
 use super::super::understanding::contact::Invalid;
 use super::super::understanding::found::Found;
 use super::super::understanding::name;
 use super::super::understanding::when::{Clock, Problem, When, resolve};
 use crate::agents::Effect;
+use time::macros::format_description;
 
 /// What a message changed.
 #[derive(Debug, Default)]
@@ -54,6 +55,7 @@ pub(super) fn apply(desk: &mut Desk<'_>, found: &Found) -> Changes {
     } else if undecided {
         changes.note(Ask::Time, false);
         desk.conversation.details.time = Some(desk.messages().any_time.clone());
+        desk.conversation.details.dates.clear();
     }
     // Before consent, nothing is asked for but consent.
     if desk.conversation.consent != Consent::Given {
@@ -104,7 +106,7 @@ fn take_treatments(desk: &mut Desk<'_>, found: &Found, changes: &mut Changes) {
         let mut all: Vec<String> = details
             .treatments
             .iter()
-            .filter(|known| **known != unknown)
+            .filter(|known| !is_undecided(known))
             .cloned()
             .collect();
         all.extend(
@@ -149,32 +151,29 @@ fn take_contact(desk: &mut Desk<'_>, found: &Found, changes: &mut Changes) {
 }
 
 fn take_time(desk: &mut Desk<'_>, when: &When, changes: &mut Changes) {
-    let messages = desk.messages();
     let clock = Clock {
         now: desk.now(),
         hours: &desk.clinic().opening_hours,
     };
+    let iso = format_description!("[year]-[month]-[day]");
     let dates = match resolve(when, clock) {
         Ok(dates) => dates,
         Err(problem) => return changes.fail(Ask::Time, reason(desk, problem)),
     };
     let details = &mut desk.conversation.details;
     // "At four, then": the day stays.
-    let new: Vec<String> = dates.iter().map(|date| messages.date(*date)).collect();
+    let new: Vec<String> = dates.iter().filter_map(|date| date.format(iso).ok()).collect();
     let dates = if new.is_empty() && (when.clock.is_some() || when.part) {
         details.dates.clone()
     } else {
         new
     };
-    let time = match dates.as_slice() {
-        [] => when.words.clone(),
-        dates => format!("{} ({})", when.words, messages.any(dates)),
-    };
-    if details.time.as_deref() == Some(time.as_str()) {
+    let time = Some(when.words.clone());
+    if details.time == time && details.dates == dates {
         return;
     }
     changes.note(Ask::Time, details.time.is_some());
-    details.time = Some(time);
+    details.time = time;
     details.dates = dates;
 }
 
@@ -201,12 +200,13 @@ pub(super) fn acknowledge(desk: &mut Desk<'_>, changes: &Changes, granted: bool)
     let messages = desk.messages();
     let details = desk.conversation.details.clone();
     let treatment = desk.treatment();
+    let time = desk.time(&details);
     let contact = details.contact().unwrap_or_default();
     let values = [
         ("name", details.name.as_deref().unwrap_or_default()),
         ("treatment", treatment.as_str()),
         ("contact", contact.as_str()),
-        ("time", details.time.as_deref().unwrap_or_default()),
+        ("time", time.as_str()),
     ];
     let mut said: Vec<String> = Vec::new();
     if changes.added.contains(&Ask::Name) {

@@ -21,10 +21,11 @@ pub(crate) fn submit(desk: &mut Desk<'_>) {
         .first_name()
         .unwrap_or_default()
         .to_owned();
+    let time = desk.time(&desk.conversation.details);
     let mut values = vec![
         ("name", name.as_str()),
         ("contact", consultation.contact.as_str()),
-        ("time", consultation.preferred_time.as_str()),
+        ("time", time.as_str()),
     ];
     let week = desk.week();
     values.push(("hours", &week));
@@ -38,7 +39,7 @@ pub(crate) fn submit(desk: &mut Desk<'_>) {
 
 /// A few lines for the clinic's staff.
 fn for_staff(desk: &Desk<'_>) -> String {
-    let (messages, conversation) = (desk.messages(), &desk.conversation);
+    let (messages, conversation) = (desk.staff(), &desk.conversation);
     let details = &conversation.details;
     let attachments = match conversation.media.as_slice() {
         [] => messages.staff_none.clone(),
@@ -48,13 +49,21 @@ fn for_staff(desk: &Desk<'_>) -> String {
         &messages.staff_summary,
         &[
             ("name", details.name.as_deref().unwrap_or_default()),
-            ("treatment", &desk.treatment()),
+            ("treatment", &super::treatment_for_staff(desk)),
             ("contact", &details.contact().unwrap_or_default()),
-            ("time", details.time.as_deref().unwrap_or_default()),
+            ("time", &messages.time(details)),
             ("offset", &desk.offset()),
             ("attachments", &attachments),
         ],
     );
+    let english = english_name(desk.language.tag);
+    if let Some(language) = english.filter(|_| desk.language.tag != desk.clinic().staff_language) {
+        let language = messages.spoken.get(language).map_or(language, String::as_str);
+        summary = format!(
+            "{summary}\n{}",
+            fill(&messages.staff_language, &[("language", language)])
+        );
+    }
     if conversation.submitted.is_some() {
         summary = format!("{summary}\n{}", messages.staff_update);
     }
@@ -62,4 +71,15 @@ fn for_staff(desk: &Desk<'_>) -> String {
         summary = format!("{summary}\n{}", fill(&messages.staff_emergency, &[("at", at)]));
     }
     summary
+}
+
+/// The English name of a language that the visitor may write in.
+fn english_name(tag: &str) -> Option<&'static str> {
+    match tag {
+        "en" => Some("English"),
+        "tr" => Some("Turkish"),
+        "ar" => Some("Arabic"),
+        "de" => Some("German"),
+        _ => None,
+    }
 }

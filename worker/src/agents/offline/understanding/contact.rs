@@ -117,9 +117,9 @@ fn chunks(raw: &str) -> Vec<Chunk<'_>> {
         let start = offset;
         offset += piece.len();
         let word = piece.trim_end();
-        let text = word.trim_start_matches(['<', '"', '[', ':', ',', '\'']);
+        let text = word.trim_start_matches(['<', '"', '[', ':', ',', '\'', '،']);
         let start = start + word.len() - text.len();
-        let text = text.trim_end_matches(['.', ',', ';', '!', '?', '>', '"', ']', ':', '\'']);
+        let text = text.trim_end_matches(['.', ',', ';', '!', '?', '>', '"', ']', ':', '\'', '،', '؛', '؟']);
         // "(+44)" is part of a number, "(a@b.c)" is an address in brackets.
         let (text, start) = match text.strip_prefix('(').filter(|text| text.contains('@')) {
             Some(inner) => (inner.trim_end_matches(')'), start + 1),

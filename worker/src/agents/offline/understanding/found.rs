@@ -75,7 +75,7 @@ impl Found {
 /// Reads a message, in the light of what was asked.
 pub(crate) fn read(raw: &Text, conversation: &Conversation, clinic: &Clinic, lexicon: &Lexicon) -> Found {
     let contacts = contact::find(&raw.raw);
-    let mut text = Text::new(&contacts.rest);
+    let mut text = lexicon.read(&contacts.rest);
     let long = text.tokens.len() > MAX_TOKENS;
     text.tokens.truncate(MAX_TOKENS);
     let mut found = Found {
@@ -184,8 +184,8 @@ impl Found {
         }
         self.questions.dedup();
         let asked_time = conversation.asked == Some(Ask::Time);
-        self.when =
-            when::find(text, &statements, &lexicon.when).filter(|when| asked_time || !when.is_casual());
+        self.when = when::find(text, &statements, &lexicon.when)
+            .filter(|when| asked_time || !when.is_casual(lexicon));
         let mentions = treatment::mentions(&statements, clinic, lexicon);
         for mention in mentions.iter().filter(|mention| !mention.refused) {
             let name = clinic.treatments[mention.index].name.clone();
@@ -254,9 +254,9 @@ impl Found {
             self.name = name::bare(text, &rest, lexicon);
         } else if details.name.is_some() && self.correcting && !self.has_details() {
             // "No, Jon": only what follows the word of correction.
-            let behind = rest
-                .iter()
-                .skip_while(|token| !lexicon.filler.contains(&token.word) && token.word != "no");
+            let behind = rest.iter().skip_while(|token| {
+                !lexicon.filler.contains(&token.word) && !lexicon.names.behind.contains(&token.word)
+            });
             let behind: Vec<Token> = behind.skip(1).cloned().collect();
             let changed = conversation.asked != Some(Ask::Treatment) && conversation.asked != Some(Ask::Time);
             if changed && self.questions.is_empty() {

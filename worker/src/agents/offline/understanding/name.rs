@@ -53,7 +53,7 @@ pub(crate) fn find(text: &Text, tokens: &[Token], lexicon: &Lexicon, context: Co
         for found in names.correcting.all(tokens) {
             let behind = &tokens[found.end..];
             if let Some((name, _)) =
-                candidate(text, behind, lexicon).filter(|(_, end)| ends_well(behind, *end))
+                candidate(text, behind, lexicon).filter(|(_, end)| ends_well(behind, *end, lexicon))
             {
                 return Some(Given::Full(name));
             }
@@ -94,7 +94,7 @@ pub(crate) fn capitalised(text: &Text, tokens: &[Token], lexicon: &Lexicon) -> O
                 .filter(|token| !lexicon.names.particles.contains(&token.word));
             let capitals = words
                 .clone()
-                .all(|token| starts_upper(&text.raw[token.start..token.end]));
+                .all(|token| text.raw[token.start..].starts_with(char::is_uppercase));
             (end == clause.len() && words.count() >= 2 && capitals).then_some(Given::Full(name))
         })
 }
@@ -184,28 +184,26 @@ fn believable(text: &Text, tokens: &[Token], lexicon: &Lexicon, context: Context
         .all(|c| !c.is_lowercase());
     let unlike_a_name = |token: &Token| {
         let word = token.word.as_str();
-        const ENDINGS: [&str; 13] = [
-            "ing", "ed", "ish", "ful", "ous", "able", "ible", "less", "ive", "ly", "ious", "ally", "ward",
-        ];
-        word.len() > 4 && ENDINGS.iter().any(|ending| word.ends_with(ending))
+        word.len() > 4
+            && lexicon
+                .names
+                .unlike
+                .iter()
+                .any(|ending| word.ends_with(ending.as_str()))
     };
-    if upper && !shouting {
+    if upper && !shouting && lexicon.names.capitals_tell {
         return true;
     }
-    ends_well(tokens, end) && words.len() <= 3 && (context.asked || !words.iter().any(unlike_a_name))
+    ends_well(tokens, end, lexicon) && words.len() <= 3 && (context.asked || !words.iter().any(unlike_a_name))
 }
 
 /// Whether a name may end behind the word `end` of `tokens`.
-fn ends_well(tokens: &[Token], end: usize) -> bool {
+fn ends_well(tokens: &[Token], end: usize, lexicon: &Lexicon) -> bool {
     let Some(last) = end.checked_sub(1).and_then(|last| tokens.get(last)) else {
         return false;
     };
     let follows = tokens.get(end).map(|token| token.word.as_str());
-    last.gap != Gap::Space
-        || matches!(
-            follows,
-            None | Some("and" | "from" | "here" | "but" | "not" | "by" | "with" | "without" | "i")
-        )
+    last.gap != Gap::Space || follows.is_none_or(|word| lexicon.names.follows.contains(word))
 }
 
 fn starts_upper(word: &str) -> bool {
@@ -227,10 +225,10 @@ fn in_capitals(name: &str, lexicon: &Lexicon) -> String {
             .flat_map(|c| {
                 let upper = start;
                 start = matches!(c, '-' | '\'');
-                if upper {
-                    c.to_uppercase().collect::<Vec<_>>()
-                } else {
-                    vec![c]
+                match c {
+                    'i' if upper && lexicon.names.dotted_i => vec!['İ'],
+                    c if upper => c.to_uppercase().collect::<Vec<_>>(),
+                    c => vec![c],
                 }
             })
             .collect()

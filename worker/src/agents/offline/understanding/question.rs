@@ -63,7 +63,7 @@ pub(crate) fn find(text: &Text, clause: &[Token], clinic: &Clinic, lexicon: &Lex
         .map(|Mention { index, .. }| *index)
         .collect();
     if let Some(faq) =
-        faq(clause, clinic).filter(|(_, words)| asks || (terse && (*words > 1 || clause.len() == 1)))
+        faq(clause, clinic, lexicon).filter(|(_, words)| asks || (terse && (*words > 1 || clause.len() == 1)))
     {
         return vec![Question::Faq(faq.0)];
     }
@@ -133,18 +133,32 @@ pub(crate) fn find(text: &Text, clause: &[Token], clinic: &Clinic, lexicon: &Lex
 }
 
 /// The clinic's own question that has a keyword in the clause, and how many words that keyword has.
-fn faq(clause: &[Token], clinic: &Clinic) -> Option<(usize, usize)> {
-    let words: Vec<&str> = clause.iter().map(|token| token.word.as_str()).collect();
+fn faq(clause: &[Token], clinic: &Clinic, lexicon: &Lexicon) -> Option<(usize, usize)> {
     let mut best: Option<(usize, usize)> = None;
     for (index, faq) in clinic.faqs.iter().enumerate() {
-        for keyword in &faq.keywords {
-            let keyword = keyword.to_lowercase();
+        let translated = faq.translations.values().flat_map(|text| &text.keywords);
+        for keyword in faq.keywords.iter().chain(translated) {
+            let keyword = lexicon.form(&keyword.to_lowercase());
             let keyword: Vec<&str> = keyword.split_whitespace().collect();
             let longer = best.is_none_or(|(_, length)| keyword.len() > length);
-            if longer && words.windows(keyword.len()).any(|window| window == keyword) {
+            if longer
+                && clause
+                    .windows(keyword.len())
+                    .any(|window| reads(window, &keyword))
+            {
                 best = Some((index, keyword.len()));
             }
         }
     }
     best
+}
+
+fn reads(window: &[Token], keyword: &[&str]) -> bool {
+    window
+        .iter()
+        .zip(keyword)
+        .all(|(token, word)| match word.strip_suffix('%') {
+            Some(start) => token.word.starts_with(start),
+            None => token.word == *word,
+        })
 }

@@ -77,7 +77,8 @@ pub(crate) fn clean(text: &str) -> String {
             | '\u{200f}'
             | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}'
-            | '\u{feff}' => None,
+            | '\u{feff}'
+            | '\u{061c}' => None,
             c if c.is_control() => None,
             '\u{2018}' | '\u{2019}' | '\u{02bc}' | '`' | '\u{00b4}' => Some('\''),
             '\u{201c}' | '\u{201d}' => Some('"'),

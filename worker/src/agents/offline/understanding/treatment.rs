@@ -29,15 +29,9 @@ pub(crate) fn mentions(tokens: &[Token], clinic: &Clinic, lexicon: &Lexicon) -> 
         .iter()
         .enumerate()
         .flat_map(|(index, treatment)| {
-            let words = treatment.synonyms.iter().chain([&treatment.name]);
-            words.map(move |name| {
-                (
-                    index,
-                    name.to_lowercase()
-                        .split_whitespace()
-                        .map(str::to_owned)
-                        .collect(),
-                )
+            treatment.words().map(move |name| {
+                let name = lexicon.form(&name.to_lowercase());
+                (index, name.split_whitespace().map(str::to_owned).collect())
             })
         })
         .collect();
@@ -65,7 +59,8 @@ pub(crate) fn mentions(tokens: &[Token], clinic: &Clinic, lexicon: &Lexicon) -> 
             .not
             .all(&tokens[from..at])
             .last()
-            .is_some_and(|not| at - from - not.end <= 2);
+            .is_some_and(|not| at - from - not.end <= 2)
+            || tokens[end - 1].gap == Gap::Space && lexicon.treatments.not_behind.at(tokens, end).is_some();
         found.push(Mention {
             index,
             start: at,
@@ -95,6 +90,9 @@ fn reads(tokens: &[Token], name: &[String]) -> bool {
 fn same(word: &str, name: &str) -> bool {
     if word == name {
         return true;
+    }
+    if let Some(start) = name.strip_suffix('%') {
+        return word.starts_with(start);
     }
     let (a, b) = (word.chars().count(), name.chars().count());
     let slips = match a.min(b) {
@@ -136,6 +134,26 @@ pub(crate) fn wanted(text: &Text, tokens: &[Token], lexicon: &Lexicon) -> Option
                 .then(|| own_words(text, &tokens[found.end..], lexicon))
                 .flatten()
         })
+        .or_else(|| wanted_before(text, tokens, lexicon))
+}
+
+/// The same in a language where the verb stands behind: "diz protezi istiyorum".
+fn wanted_before(text: &Text, tokens: &[Token], lexicon: &Lexicon) -> Option<String> {
+    let words = &lexicon.treatments;
+    words.wants_behind.all(tokens).into_iter().find_map(|found| {
+        let before = &tokens[..found.start];
+        let from = before
+            .iter()
+            .rposition(|token| token.gap != Gap::Space || words.ends.contains(&token.word))
+            .map_or(0, |at| at + 1);
+        let end = before[from..]
+            .iter()
+            .rposition(|token| !words.generic.contains(&token.word))
+            .map_or(from, |at| from + at + 1);
+        let near = found.start.saturating_sub(end) <= 2 && end - from <= MAX_WORDS;
+        near.then(|| own_words(text, &before[from..end], lexicon))
+            .flatten()
+    })
 }
 
 /// The name of a treatment at the start of `tokens`, in the visitor's words; `None` where it names nothing.

@@ -26,12 +26,17 @@ type Found = Option<(usize, Item)>;
 pub(super) fn at(tokens: &[Token], at: usize, words: &WhenWords) -> Found {
     let cursor = Cursor { tokens, words };
     let greeting = at > 0 && words.greets.contains(&tokens[at - 1].word);
-    cursor
+    let (end, item) = cursor
         .pattern(at)
         .or_else(|| cursor.relative(at))
         .or_else(|| cursor.calendar(at))
         .or_else(|| cursor.clock(at))
-        .or_else(|| cursor.word(at).filter(|_| !greeting))
+        .or_else(|| cursor.word(at).filter(|_| !greeting))?;
+    let closing = tokens[end - 1..]
+        .windows(2)
+        .take_while(|pair| pair[0].gap == Gap::Space && words.closes.contains(&pair[1].word))
+        .count();
+    Some((end + closing, item))
 }
 
 struct Cursor<'a> {
@@ -58,11 +63,22 @@ impl Cursor<'_> {
         if let Some(end) = words.day_after_tomorrow.at(self.tokens, at) {
             return Some((end, Item::Day(Day::From(2))));
         }
+        for span in &words.spans {
+            if let Some(end) = span.words.at(self.tokens, at) {
+                return Some((end, Item::Day(Day::From(span.days))));
+            }
+        }
+        if let Some(end) = words.next_week.at(self.tokens, at)
+            && let Some(day) = self.next(end).and_then(|word| words.weekday(word))
+        {
+            return Some((end + 1, Item::Day(Day::NextWeek(weekday_of(day)))));
+        }
         if let Some(end) = words.past.at(self.tokens, at) {
             return Some((end, Item::Day(Day::Past)));
         }
         for (patterns, minutes, back) in [
             (&words.half_past, 30, 0),
+            (&words.half_to, 30, 1),
             (&words.quarter_past, 15, 0),
             (&words.quarter_to, 45, 1),
         ] {
@@ -74,7 +90,10 @@ impl Cursor<'_> {
                 ));
             }
         }
-        words.flexible.at(self.tokens, at).map(|end| (end, Item::Vague))
+        let vague = words.part_phrases.at(self.tokens, at);
+        vague
+            .or_else(|| words.flexible.at(self.tokens, at))
+            .map(|end| (end, Item::Vague))
     }
 
     /// "next Tuesday", "this weekend", "last week", "in two weeks".
@@ -82,6 +101,9 @@ impl Cursor<'_> {
         let (words, here) = (self.words, self.here(at)?);
         if words.inside.contains(here) {
             return self.inside(at);
+        }
+        if let Some(found) = self.later(at) {
+            return Some(found);
         }
         let (next, last) = (words.next.contains(here), words.last.contains(here));
         if !next && !last && !words.this.contains(here) {
@@ -108,6 +130,24 @@ impl Cursor<'_> {
         Some((thing + 1, item))
     }
 
+    /// "iki gün sonra": a number of days, and a word behind them.
+    fn later(&self, at: usize) -> Found {
+        let words = self.words;
+        let here = self.here(at)?;
+        let one = words.one.contains(here).then_some(1);
+        let number = i64::from(one.or_else(|| words.number(here))?);
+        let day = match self.next(at + 1)? {
+            unit if words.days.contains(unit) => Day::From(number),
+            unit if words.weeks.contains(unit) => Day::From(7 * number),
+            unit if words.months_of.contains(unit) => Day::Months(number),
+            _ => return None,
+        };
+        words
+            .later
+            .contains(self.next(at + 2)?)
+            .then_some((at + 3, Item::Day(day)))
+    }
+
     /// "in two weeks", "within a month"; "in the morning" is not meant here.
     fn inside(&self, at: usize) -> Found {
         let words = self.words;
@@ -125,7 +165,7 @@ impl Cursor<'_> {
             || words.some.contains(word);
         while self
             .next(unit)
-            .is_some_and(|next| next == "of" || words.some.contains(next))
+            .is_some_and(|next| words.of.contains(next) || words.some.contains(next))
         {
             unit += 1;
         }
@@ -156,21 +196,23 @@ impl Cursor<'_> {
             .next(at + 1)
             .is_some_and(|word| self.half_day(word).is_some());
         // "at 12.05" and "12.05 pm" are times.
-        let time = here.contains('.') && (after_at || half_day);
+        let clock = self
+            .next(at + 1)
+            .is_some_and(|word| self.words.clock.contains(word));
+        let time = here.contains('.') && (after_at || half_day || clock);
         if let Some(found) = numeric::date(here).filter(|_| !time) {
             return Some((at + 1, found));
         }
         if let Some(month) = self.words.month(here) {
-            let day = self.next(at + 1).and_then(day_of_month)?;
+            let day = self.next(at + 1).and_then(|word| self.day_of_month(word))?;
             return Some(self.with_year(at + 2, day, month));
         }
-        let day = day_of_month(here)?;
-        let of = usize::from(self.next(at + 1) == Some("of"));
+        let day = self.day_of_month(here)?;
+        let of = usize::from(self.next(at + 1).is_some_and(|word| self.words.of.contains(word)));
         if let Some(month) = self.next(at + 1 + of).and_then(|word| self.words.month(word)) {
             return Some(self.with_year(at + 2 + of, day, month));
         }
-        here.ends_with(char::is_alphabetic)
-            .then_some((at + 1, Item::Day(Day::OfMonth(day))))
+        (!here.ends_with(|c: char| c.is_ascii_digit())).then_some((at + 1, Item::Day(Day::OfMonth(day))))
     }
 
     fn with_year(&self, at: usize, day: u8, month: u8) -> (usize, Item) {
@@ -193,46 +235,102 @@ impl Cursor<'_> {
                 .and_then(|word| self.half_day(word))
                 .filter(|_| half_day.is_none());
             let end = at + 1 + usize::from(spoken.is_some());
-            return Some((
-                end,
-                half_day.or(spoken).map_or_else(
-                    || clock_item(hour, minute),
-                    |pm| clock_item(twelve(hour, pm), minute),
-                ),
-            ));
+            let bare = !here.contains([':', '.']);
+            let hour = match half_day.or(spoken) {
+                Some(pm) => twelve(hour, pm),
+                None if bare => self.afternoon(hour, end),
+                None => hour,
+            };
+            let named =
+                spoken.is_none() && self.next(end).is_some_and(|word| self.words.clock.contains(word));
+            return Some((end + usize::from(named), clock_item(hour, minute)));
         }
         let hour = self.words.number(here).filter(|hour| *hour <= 24)?;
-        let next = self.next(at + 1);
+        let (behind, minutes) = self.minutes(at + 1);
+        let next = self.next(behind);
         if let Some(pm) = next.and_then(|word| self.half_day(word)) {
-            return Some((at + 2, clock_item(twelve(hour, pm), 0)));
+            return Some((behind + 1, moved(twelve(hour, pm), minutes)));
         }
         if next.is_some_and(|word| self.words.clock.contains(word)) {
-            return Some((at + 2, clock_item(self.afternoon(hour, at + 2), 0)));
+            let hour = self.afternoon(hour, behind + 1);
+            let minute = self.next(behind + 1).filter(|word| word.len() == 2);
+            let minute = minute.and_then(|word| word.parse().ok());
+            let end = behind + 1 + usize::from(minute.is_some());
+            return Some((
+                end,
+                minute.map_or_else(|| moved(hour, minutes), |minute| clock_item(hour, minute)),
+            ));
         }
         let announced = at > 0
             && self.tokens[at - 1].gap == Gap::Space
             && self.words.at.contains(&self.tokens[at - 1].word);
         // "between 2 and 4": the second number.
         let second = at > 2
-            && matches!(self.here(at - 1), Some("and" | "to" | "or"))
+            && self
+                .here(at - 1)
+                .is_some_and(|word| self.words.between.contains(word))
             && self.here(at - 3).is_some_and(|word| self.words.at.contains(word));
-        (announced || second).then(|| (at + 1, clock_item(self.afternoon(hour, at + 1), 0)))
+        let said = announced || second || behind > at + 1;
+        said.then(|| (behind, moved(self.afternoon(hour, behind), minutes)))
+    }
+
+    /// The minutes that are said behind an hour, and where they end.
+    fn minutes(&self, at: usize) -> (usize, i32) {
+        let joined = self.next(at).is_some();
+        let said = self.words.minutes_behind.iter().filter(|_| joined);
+        said.filter_map(|minutes| Some((minutes.words.at(self.tokens, at)?, minutes.add)))
+            .max_by_key(|(end, _)| *end)
+            .unwrap_or((at, 0))
     }
 
     /// A word that is a time by itself.
     fn word(&self, at: usize) -> Found {
         let (words, here) = (self.words, self.here(at)?);
         let item = match here {
+            here if words.tomorrow.contains(here) && words.parts.contains(here) && self.behind_day(at) => {
+                Item::Vague
+            }
             here if words.today.contains(here) => Item::Day(Day::From(0)),
             here if words.tomorrow.contains(here) => Item::Day(Day::From(1)),
             here if words.weekend.contains(here) || words.parts.contains(here) => Item::Vague,
             here => {
                 let day = words.weekday(here)?;
+                let joined = self.next(at + 1).is_some();
+                if let Some(end) = words.next_week.at(self.tokens, at + 1).filter(|_| joined) {
+                    return Some((end, Item::Day(Day::NextWeek(weekday_of(day)))));
+                }
                 // "Tuesdays" is any of them; the next one is what the clinic can start from.
                 Item::Day(Day::Coming(weekday_of(day)))
             }
         };
         Some((at + 1, item))
+    }
+
+    /// Whether a day stands before the word at `at`: "Dienstag morgen" is a morning.
+    fn behind_day(&self, at: usize) -> bool {
+        let words = self.words;
+        let before = at
+            .checked_sub(1)
+            .map(|at| &self.tokens[at])
+            .filter(|token| token.gap == Gap::Space);
+        before.is_some_and(|token| {
+            words.weekday(&token.word).is_some()
+                || words.today.contains(&token.word)
+                || words.part_before.contains(&token.word)
+        })
+    }
+
+    /// "12", "12th", "1st": a day of a month.
+    fn day_of_month(&self, word: &str) -> Option<u8> {
+        let end = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+        let (digits, suffix) = word.split_at(end);
+        if digits.is_empty()
+            || digits.len() > 2
+            || !(suffix.is_empty() || self.words.ordinals.contains(suffix))
+        {
+            return None;
+        }
+        digits.parse().ok().filter(|day| (1..=31).contains(day))
     }
 
     /// Whether `word` is "pm" (true) or "am" (false).
@@ -272,14 +370,13 @@ fn clock_item(hour: u32, minute: u32) -> Item {
     time.map_or(Item::Impossible, Item::Clock)
 }
 
-/// "12", "12th", "1st": a day of a month.
-fn day_of_month(word: &str) -> Option<u8> {
-    let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let suffix = &word[digits.len()..];
-    if digits.is_empty() || digits.len() > 2 || !matches!(suffix, "" | "st" | "nd" | "rd" | "th") {
-        return None;
+/// An hour and what is added to it.
+fn moved(hour: u32, minutes: i32) -> Item {
+    let total = i32::try_from(hour * 60).unwrap_or_default() + minutes;
+    match u32::try_from(total) {
+        Ok(total) => clock_item(total / 60, total % 60),
+        Err(_) => Item::Impossible,
     }
-    digits.parse().ok().filter(|day| (1..=31).contains(day))
 }
 
 /// The weekday `days` after Monday.

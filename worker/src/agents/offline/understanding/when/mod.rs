@@ -9,7 +9,7 @@ mod tests;
 use time::{Date, Time, Weekday};
 
 use super::text::{Gap, Text, Token, tidy};
-use crate::agents::offline::language::WhenWords;
+use crate::agents::offline::language::{Lexicon, WhenWords};
 use items::Item;
 pub(crate) use resolve::{Clock, Problem, date_of, resolve};
 
@@ -73,7 +73,8 @@ pub(crate) fn find(text: &Text, tokens: &[Token], words: &WhenWords) -> Option<W
             Some(run) if linked(&tokens[run.1 - 1..at], words) => run.1 = end,
             _ => runs.push((from, end)),
         }
-        when.part |= item == Item::Vague && words.parts.contains(&tokens[end - 1].word);
+        let part = words.parts.contains(&tokens[end - 1].word) || words.part_phrases.at(tokens, at).is_some();
+        when.part |= item == Item::Vague && part;
         when.take(item);
         at = end;
     }
@@ -90,9 +91,21 @@ pub(crate) fn find(text: &Text, tokens: &[Token], words: &WhenWords) -> Option<W
 
 impl When {
     /// Whether it may be a manner of speaking, unless a time was asked for: "now", "in May 2020".
-    pub(crate) fn is_casual(&self) -> bool {
-        let casual = |words: &str| matches!(words, "now" | "soon") || words.starts_with("in ");
-        self.days.is_empty() && self.clock.is_none() && self.words.to_lowercase().split(", ").all(casual)
+    pub(crate) fn is_casual(&self, lexicon: &Lexicon) -> bool {
+        let manners = &lexicon.when.casual;
+        let casual = |words: &str| {
+            manners
+                .iter()
+                .any(|manner| words == manner || manner.ends_with(' ') && words.starts_with(manner))
+        };
+        let words = lexicon.form(&self.words.to_lowercase());
+        self.days.is_empty() && self.clock.is_none() && words.split(", ").all(casual)
+    }
+
+    /// Whether this moment was named.
+    pub(crate) fn is_now(&self, lexicon: &Lexicon) -> bool {
+        let words = lexicon.form(&self.words.to_lowercase());
+        words.split(' ').any(|word| lexicon.when.now.contains(word))
     }
 
     fn take(&mut self, item: Item) {
@@ -130,9 +143,6 @@ fn refused(tokens: &[Token], at: usize, end: usize, words: &WhenWords) -> bool {
         .take_while(|token| token.gap == Gap::Space)
         .any(|token| words.refused_before.contains(&token.word));
     let goes_on = tokens[end - 1].gap == Gap::Space;
-    let after = goes_on
-        && tokens
-            .get(end)
-            .is_some_and(|token| words.refused_after.contains(&token.word));
+    let after = goes_on && words.refused_after.at(tokens, end).is_some();
     before || after
 }

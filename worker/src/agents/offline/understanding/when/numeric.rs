@@ -35,7 +35,7 @@ pub(super) fn date(word: &str) -> Option<Item> {
 
 /// Hour, minute, and whether "pm" or "am" is part of the word.
 pub(super) fn clock(word: &str, words: &WhenWords) -> Option<(u32, u32, Option<bool>)> {
-    let digits = word.trim_end_matches(|c: char| c.is_alphabetic());
+    let digits = word.trim_end_matches(|c: char| c.is_alphabetic() || c == '\'');
     let suffix = &word[digits.len()..];
     let pm = match suffix {
         suffix if words.pm.contains(suffix) => Some(true),

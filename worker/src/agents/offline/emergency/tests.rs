@@ -1,0 +1,135 @@
+//! Emergencies, and what only looks like one.
+
+use super::{Emergency, find};
+
+#[test]
+fn emergencies_are_noticed() {
+    let danger = [
+        "I have chest pain",
+        "chest pains and sweating",
+        "my chest hurts a lot",
+        "there is a pressure on my chest",
+        "I can't breathe",
+        "i cant breath",
+        "I can not breathe",
+        "I can't really breathe",
+        "I am struggling to breathe",
+        "my wife has trouble breathing",
+        "I am bleeding heavily",
+        "the bleeding won't stop",
+        "it won't stop bleeding",
+        "heavy bleeding after my implant",
+        "I'm losing a lot of blood",
+        "I cannot stop the bleeding",
+        "he is unconscious",
+        "my husband passed out",
+        "she collapsed and is not responding",
+        "I think I'm having a stroke",
+        "his face is drooping",
+        "she has slurred speech",
+        "I can't move my left arm",
+        "I took too many pills",
+        "overdose",
+        "I think he overdosed",
+        "severe allergic reaction",
+        "my throat is closing",
+        "my tongue is swelling",
+        "heart attack!",
+        "I think my father is having a heart attack",
+        "call an ambulance",
+        "this is an emergency",
+        "No, I have chest pain",
+        "no i have chest pain",
+        "I don't know, but I have chest pain",
+        "I had chest pain an hour ago and it is back",
+        "I have chest pain, is that normal?",
+        "is it normal that I can't breathe?",
+        "My name is John. I can't breathe. I need help",
+        "I am dying",
+        "I'm coughing up blood",
+        "he has a seizure",
+        "what is the emergency number",
+        "I want a hair transplant but now I have chest pain",
+        "göğüs ağrım var",
+        "nefes alamıyorum",
+        "ich habe Brustschmerzen",
+        "لا أستطيع التنفس",
+        "he drank bleach",
+        "I am choking",
+        "What should I do if I have heavy bleeding?",
+    ];
+    all(&danger, Some(Emergency::Danger));
+    let despair = [
+        "I want to kill myself",
+        "I want to die",
+        "I feel suicidal",
+        "I don't want to live anymore",
+        "I'm going to end my life",
+        "everyone is better off dead",
+        "i wanna die",
+        "I am thinking about suicide",
+        "I hurt myself",
+        "there is no reason to live",
+        "intihar edeceğim",
+        "ich will sterben",
+    ];
+    all(&despair, Some(Emergency::Despair));
+}
+
+fn all(texts: &[&str], expected: Option<Emergency>) {
+    let wrong: Vec<_> = texts
+        .iter()
+        .filter(|text| find(text).map(|(emergency, _)| emergency) != expected)
+        .collect();
+    assert!(wrong.is_empty(), "not {expected:?}: {wrong:#?}");
+}
+
+#[test]
+fn look_alikes_are_none() {
+    let calm = [
+        "my heart is set on Tuesday",
+        "this price is killing me",
+        "I'm dying to know",
+        "is bleeding normal after implants?",
+        "my friend had a heart attack last year",
+        "I'd kill for a nose like that",
+        "no chest pain",
+        "I have no chest pain",
+        "I don't have chest pain",
+        "I have never had a stroke",
+        "no fever, no chest pain",
+        "no shortness of breath or chest pain",
+        "the price nearly gave me a heart attack",
+        "I had a heart attack in 2019",
+        "my father died of a heart attack",
+        "what if I have chest pain after the surgery?",
+        "what is the risk of heavy bleeding?",
+        "can a hair transplant cause heavy bleeding?",
+        "is chest pain a side effect?",
+        "I can't breathe through my nose",
+        "I have trouble breathing through my nose",
+        "will I be unconscious during the surgery?",
+        "I want to die my hair",
+        "a smile to die for",
+        "a stroke of luck",
+        "this is not an emergency",
+        "I was dying of laughter",
+        "Do I bleed a lot?",
+        "my gums bleed a little",
+        "do you have emergency appointments?",
+        "hair transplant",
+        "",
+        "I would die for that smile",
+        "unconscious bias",
+        "I am afraid of heavy bleeding",
+        "is shortness of breath common afterwards?",
+        "it hurts a bit",
+        "I lost a lot of hair",
+        "chest hair transplant",
+        "My heart is broken by the price",
+        "breast implants",
+        "I have a history of seizures",
+        "I used to have trouble breathing",
+    ];
+    all(&calm, None);
+}
