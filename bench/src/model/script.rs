@@ -261,7 +261,7 @@ mod tests {
         let user = json!({"role": "user", "content": "I want to BOOK"});
         let call = json!({"role": "assistant", "tool_calls": [{"id": "1"}]});
         let result = json!({"role": "tool", "content": "ok"});
-        assert_eq!(script.answer("m", &[user.clone()]).calls.len(), 1);
+        assert_eq!(script.answer("m", std::slice::from_ref(&user)).calls.len(), 1);
         let second = [user, call, result];
         assert_eq!(script.answer("m", &second).text, "Noted. What next?");
         let [user, call, result] = second;
