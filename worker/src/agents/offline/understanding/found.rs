@@ -191,9 +191,13 @@ impl Found {
             }
         }
         self.questions.dedup();
-        let asked_time = conversation.asked == Some(Ask::Time);
+        let asked = conversation.asked;
+        let asked_time = asked == Some(Ask::Time);
+        // What happened two years ago is no time to talk, unless it is the answer to a question of ours.
+        let about_time = asked_time || matches!(asked, Some(Ask::Confirm | Ask::Change));
         self.when = when::find(text, &statements, &lexicon.when)
-            .filter(|when| asked_time || !when.is_casual(lexicon));
+            .filter(|when| asked_time || !when.is_casual(lexicon))
+            .filter(|when| about_time || !when.is_past());
         let mentions = treatment::mentions(&statements, words, lexicon);
         for mention in mentions.iter().filter(|mention| !mention.refused) {
             let name = words.clinic.treatments[mention.index].name.clone();

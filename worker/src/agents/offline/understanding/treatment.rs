@@ -1,5 +1,6 @@
 //! Treatments: the clinic's by their names and synonyms, others in the visitor's words.
 
+use super::answer::without_filler;
 use super::text::{Gap, Text, Token, tidy};
 use super::vocabulary::Vocabulary;
 use super::when;
@@ -123,8 +124,14 @@ pub(crate) fn wanted(text: &Text, tokens: &[Token], lexicon: &Lexicon) -> Option
             (goes_on && !refused)
                 .then(|| own_words(text, &tokens[found.end..], lexicon))
                 .flatten()
+                .filter(|words| !is_time(words, text, &tokens[found.end..], lexicon))
         })
         .or_else(|| wanted_before(text, tokens, lexicon))
+}
+
+/// Whether `words`, found in `tokens`, are a time: "I'd rather have the day after tomorrow" names no treatment.
+fn is_time(words: &str, text: &Text, tokens: &[Token], lexicon: &Lexicon) -> bool {
+    when::find(text, tokens, &lexicon.when).is_some_and(|when| when.words.contains(words))
 }
 
 /// The same in a language where the verb stands behind: "diz protezi istiyorum".
@@ -143,7 +150,7 @@ fn wanted_before(text: &Text, tokens: &[Token], lexicon: &Lexicon) -> Option<Str
         let near = found.start.saturating_sub(end) <= 2 && end - from <= MAX_WORDS;
         let time = when::find(text, &before[from..], &lexicon.when).is_some();
         (near && !time)
-            .then(|| own_words(text, &before[from..end], lexicon))
+            .then(|| own_words(text, without_filler(&before[from..end], lexicon), lexicon))
             .flatten()
     })
 }
