@@ -146,6 +146,8 @@ fn emergencies_are_noticed_in_every_language() {
         "çok kanıyor",
         "annem bayıldı",
         "bilinci kapalı",
+        "babam tepki vermiyor",
+        "112'yi arayın",
         "eşim felç geçiriyor",
         "çok fazla ilaç içtim",
         "ambulans çağırın",
@@ -161,6 +163,7 @@ fn emergencies_are_noticed_in_every_language() {
         "Es hört nicht auf zu bluten",
         "die Blutung hört nicht auf",
         "Er ist bewusstlos",
+        "mein Vater reagiert nicht mehr",
         "meine Mutter ist ohnmächtig geworden",
         "ich glaube, er hat einen Schlaganfall",
         "Ich habe zu viele Tabletten genommen",
@@ -219,6 +222,8 @@ fn look_alikes_are_none_in_any_language() {
         "kanama riski var mı?",
         "acil değil",
         "saçlarım dökülüyor",
+        "siteniz tepki vermiyor",
+        "numaram 0532 112 33 44",
         "intihar etmeyi düşünmüyorum",
         "göğüs estetiği istiyorum",
         // German
@@ -239,6 +244,8 @@ fn look_alikes_are_none_in_any_language() {
         "Brustvergrößerung",
         "Ich habe Angst vor einer Überdosis Kaffee",
         "zum Sterben schön",
+        "Die Klinik reagiert nicht auf meine E-Mails",
+        "meine Nummer ist 112 233 4455",
         // Arabic
         "قلبي معك",
         "قلبي معكم",
@@ -253,6 +260,7 @@ fn look_alikes_are_none_in_any_language() {
         "ليست حالة طارئة",
         "السعر سبب لي جلطة",
         "أريد زراعة الشعر",
+        "الموقع لا يستجيب",
     ];
     all(&calm, None);
 }
