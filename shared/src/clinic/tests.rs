@@ -39,6 +39,36 @@ fn the_shipped_clinic_is_complete() {
 }
 
 #[test]
+fn the_shipped_clinic_is_translated() {
+    let clinic = Clinic::shipped();
+    for language in ["tr", "ar", "de"] {
+        for treatment in &clinic.treatments {
+            assert!(
+                treatment.translations.contains_key(language),
+                "{}: {language}",
+                treatment.name
+            );
+        }
+        for faq in &clinic.faqs {
+            assert!(
+                faq.translations.contains_key(language),
+                "{}: {language}",
+                faq.answer
+            );
+        }
+    }
+    let hair = &clinic.treatments[0];
+    assert_eq!(hair.in_language("de").full_name(), "Haartransplantation");
+    assert_eq!(
+        hair.in_language("fr").name,
+        "hair transplant",
+        "what is missing is said as it stands"
+    );
+    assert!(hair.words_in("tr").any(|word| word == "saç ekim%"));
+    assert!(!hair.words_in("en").any(|word| word == "saç ekim%"));
+}
+
+#[test]
 fn open_means_from_the_first_minute_until_the_last() {
     let hours = Clinic::shipped().opening_hours;
     let monday = datetime!(2026-11-23 09:00).assume_offset(offset!(+3));
@@ -121,6 +151,17 @@ fn a_mistake_is_named_by_its_field() {
             "persona: must not be empty",
         ),
         ("\ninformation = ", "\ninfo = ", "unknown field `info`"),
+        (
+            "name = \"Veneers\"",
+            "name = \" \"",
+            "treatments[3].translations.de.name: must not be empty",
+        ),
+        (
+            "\"450 € pro Implantat\"",
+            "\"pro Implantat\"",
+            "treatments[2].translations.de.price_from: an amount with its currency",
+        ),
+        ("\"glatze\", ", "\"nase\", ", "already means treatments[0]"),
         (
             "languages = [",
             "languages = [] #",

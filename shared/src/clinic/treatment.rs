@@ -79,8 +79,15 @@ impl Treatment {
         }
     }
 
-    /// All words that mean this treatment, in all languages.
-    pub fn words(&self) -> impl Iterator<Item = &String> {
+    /// The words that mean this treatment, in the file's own language and in `language`.
+    pub fn words_in(&self, language: &str) -> impl Iterator<Item = &String> {
+        let translated = self.translations.get(language).into_iter();
+        let translated = translated.flat_map(|text| text.synonyms.iter().chain([&text.name]));
+        self.synonyms.iter().chain([&self.name]).chain(translated)
+    }
+
+    /// The words that mean this treatment, in all languages.
+    fn words(&self) -> impl Iterator<Item = &String> {
         let translated = self
             .translations
             .values()

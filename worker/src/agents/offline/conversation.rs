@@ -7,6 +7,9 @@ use shared::media::Media;
 /// How many attachments a session keeps.
 pub(crate) const MAX_MEDIA: usize = 50;
 
+/// Beginnings of Arabic names: "عبد الرحمن" is one name.
+const HALVES: [&str; 5] = ["عبد", "أبو", "ابو", "أم", "ام"];
+
 /// A session as the offline engine knows it. Missing fields have their defaults, unknown ones are dropped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -128,9 +131,23 @@ impl Details {
         }
     }
 
-    /// The first word of the name.
+    /// The first word of the name; the first two where the first one is none by itself.
     pub(crate) fn first_name(&self) -> Option<&str> {
-        self.name.as_deref().and_then(|name| name.split(' ').next())
+        let name = self.name.as_deref()?;
+        let words = if name
+            .split(' ')
+            .next()
+            .is_some_and(|first| HALVES.contains(&first))
+        {
+            2
+        } else {
+            1
+        };
+        let end = name
+            .match_indices(' ')
+            .nth(words - 1)
+            .map_or(name.len(), |(at, _)| at);
+        Some(&name[..end])
     }
 
     pub(crate) fn is_empty(&self) -> bool {

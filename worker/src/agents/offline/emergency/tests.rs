@@ -133,3 +133,134 @@ fn look_alikes_are_none() {
     ];
     all(&calm, None);
 }
+
+#[test]
+fn emergencies_are_noticed_in_every_language() {
+    let danger = [
+        // Turkish
+        "göğsümde şiddetli ağrı var",
+        "gogsum agriyor",
+        "babam kalp krizi geçiriyor",
+        "nefes alamıyor yardım edin",
+        "kanama durmuyor",
+        "çok kanıyor",
+        "annem bayıldı",
+        "bilinci kapalı",
+        "babam tepki vermiyor",
+        "112'yi arayın",
+        "eşim felç geçiriyor",
+        "çok fazla ilaç içtim",
+        "ambulans çağırın",
+        "bu acil bir durum, acil durum",
+        "boğazım şişti nefes alamıyorum",
+        "kolumu hareket ettiremiyorum",
+        "ölüyorum",
+        // German
+        "Ich habe starke Schmerzen in der Brust",
+        "Meine Brust tut weh",
+        "ich kann nicht atmen",
+        "Ich kriege keine Luft",
+        "Es hört nicht auf zu bluten",
+        "die Blutung hört nicht auf",
+        "Er ist bewusstlos",
+        "mein Vater reagiert nicht mehr",
+        "meine Mutter ist ohnmächtig geworden",
+        "ich glaube, er hat einen Schlaganfall",
+        "Ich habe zu viele Tabletten genommen",
+        "Rufen Sie einen Krankenwagen",
+        "das ist ein Notfall",
+        "mein Hals schwillt zu",
+        "Nein, ich habe Brustschmerzen",
+        "Ist es normal, dass ich nicht atmen kann?",
+        // Arabic
+        "صدري يؤلمني",
+        "عندي ألم شديد في الصدر",
+        "لا أقدر أتنفس",
+        "مش قادر أتنفس",
+        "ضيق في التنفس",
+        "النزيف لا يتوقف",
+        "عندي نزيف شديد",
+        "أبي فاقد الوعي",
+        "أغمي عليها",
+        "أظن أنها جلطة دماغية",
+        "أخذت جرعة زائدة",
+        "اتصلوا بالإسعاف",
+        "هذه حالة طارئة",
+        "زوجي عنده نوبة قلبية",
+        "لا، عندي ألم في الصدر",
+    ];
+    all(&danger, Some(Emergency::Danger));
+    let despair = [
+        "kendimi öldürmek istiyorum",
+        "artık yaşamak istemiyorum",
+        "ölmek istiyorum",
+        "Ich will mich umbringen",
+        "ich möchte nicht mehr leben",
+        "Ich denke an Selbstmord",
+        "ich wäre lieber tot",
+        "أريد أن أموت",
+        "أفكر في الانتحار",
+        "سأقتل نفسي",
+        "لا أريد أن أعيش",
+    ];
+    all(&despair, Some(Emergency::Despair));
+}
+
+#[test]
+fn look_alikes_are_none_in_any_language() {
+    let calm = [
+        // Turkish
+        "kalbim kırık",
+        "göğüs ağrım yok",
+        "gülmekten öldüm",
+        "meraktan ölüyorum",
+        "bu gülüşe bayıldım",
+        "fiyatı görünce kalp krizi geçirecektim",
+        "babam geçen yıl kalp krizi geçirdi",
+        "burnumdan nefes alamıyorum",
+        "implanttan sonra kanama olur mu?",
+        "kanama riski var mı?",
+        "acil değil",
+        "saçlarım dökülüyor",
+        "siteniz tepki vermiyor",
+        "numaram 0532 112 33 44",
+        "intihar etmeyi düşünmüyorum",
+        "göğüs estetiği istiyorum",
+        // German
+        "Herzlichen Dank",
+        "herzlich willkommen",
+        "mir liegt das am Herzen",
+        "ich sterbe vor Neugier",
+        "das bringt mich um den Schlaf, der Preis bringt mich um",
+        "keine Brustschmerzen",
+        "Ich habe keine Atemnot und keine Brustschmerzen",
+        "mein Vater hatte vor zwei Jahren einen Herzinfarkt",
+        "Ist eine Blutung nach Implantaten normal?",
+        "kann es zu starken Blutungen kommen?",
+        "Bin ich während der Operation bewusstlos?",
+        "Ich bekomme durch die Nase keine Luft",
+        "Das ist kein Notfall",
+        "Was soll ich tun, wenn ich nach der Operation eine starke Blutung habe, ist das normal?",
+        "Brustvergrößerung",
+        "Ich habe Angst vor einer Überdosis Kaffee",
+        "zum Sterben schön",
+        "Die Klinik reagiert nicht auf meine E-Mails",
+        "meine Nummer ist 112 233 4455",
+        // Arabic
+        "قلبي معك",
+        "قلبي معكم",
+        "أموت من الضحك",
+        "بموت من الفضول",
+        "ليس عندي ألم في الصدر",
+        "ما عندي ضيق في التنفس",
+        "لا أستطيع التنفس من أنفي",
+        "هل النزيف بعد الزراعة طبيعي؟",
+        "ما هي مخاطر نزيف شديد؟",
+        "والدي أصيب بجلطة قلبية قبل سنة",
+        "ليست حالة طارئة",
+        "السعر سبب لي جلطة",
+        "أريد زراعة الشعر",
+        "الموقع لا يستجيب",
+    ];
+    all(&calm, None);
+}

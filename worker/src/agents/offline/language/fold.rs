@@ -6,6 +6,11 @@
 /// Arabic words that an article tells from others: "today" from "day", "Sunday" and "Monday" from "one" and "two".
 const WITH_ARTICLE: [&str; 3] = ["اليوم", "الاحد", "الاثنين"];
 
+/// Whether the words of a language are folded.
+pub(crate) fn folds(tag: &str) -> bool {
+    tag != "en"
+}
+
 /// Folds every word of `text`, which is in lower case; what stands between the words stays.
 pub(crate) fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::fold::fold;
+use super::fold::{fold, folds};
 use super::pattern::Patterns;
 use super::when_words::WhenWords;
 use crate::agents::offline::understanding::text::{Gap, Text};
@@ -24,9 +24,9 @@ pub(crate) struct Lexicon {
     pub(crate) treatments: TreatmentWords,
     pub(crate) contact: ContactWords,
     pub(crate) when: WhenWords,
-    /// Whether words are folded before they are compared.
+    /// The tag of the language.
     #[serde(skip)]
-    pub(crate) folds: bool,
+    pub(crate) tag: &'static str,
 }
 
 impl Lexicon {
@@ -44,7 +44,11 @@ impl Lexicon {
 
     /// A word or a phrase in lower case as it is compared.
     pub(crate) fn form(&self, words: &str) -> String {
-        if self.folds { fold(words) } else { words.to_owned() }
+        if folds(self.tag) {
+            fold(words)
+        } else {
+            words.to_owned()
+        }
     }
 
     /// "am 12. Mai", "den 12.": a dot that ends no sentence.

@@ -54,13 +54,12 @@ impl Language {
         emergencies: &str,
         messages: &str,
     ) -> Result<Self, toml::de::Error> {
-        let folds = tag != "en";
-        let mut lexicon: Lexicon = read(lexicon, folds)?;
-        lexicon.folds = folds;
+        let mut lexicon: Lexicon = read(lexicon, tag)?;
+        lexicon.tag = tag;
         Ok(Self {
             tag,
             lexicon,
-            emergencies: read(emergencies, folds)?,
+            emergencies: read(emergencies, tag)?,
             messages: toml::from_str(messages)?,
         })
     }
@@ -72,9 +71,9 @@ impl Language {
 }
 
 /// Reads a file of words, in the form in which texts are compared with them.
-fn read<T: DeserializeOwned>(text: &str, folds: bool) -> Result<T, toml::de::Error> {
+fn read<T: DeserializeOwned>(text: &str, tag: &str) -> Result<T, toml::de::Error> {
     let mut words: Value = toml::from_str(text)?;
-    if folds {
+    if fold::folds(tag) {
         fold_all(&mut words);
     }
     words.try_into()

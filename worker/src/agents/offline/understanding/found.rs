@@ -8,6 +8,7 @@ use super::name::{self, Given};
 use super::question::{self, Question};
 use super::text::{Text, Token};
 use super::treatment;
+use super::vocabulary::Vocabulary;
 use super::when::{self, When};
 use crate::agents::offline::conversation::{Ask, Conversation};
 use crate::agents::offline::language::{Lexicon, Patterns};
@@ -74,6 +75,7 @@ impl Found {
 
 /// Reads a message, in the light of what was asked.
 pub(crate) fn read(raw: &Text, conversation: &Conversation, clinic: &Clinic, lexicon: &Lexicon) -> Found {
+    let words = &Vocabulary::new(clinic, lexicon);
     let contacts = contact::find(&raw.raw);
     let mut text = lexicon.read(&contacts.rest);
     let long = text.tokens.len() > MAX_TOKENS;
@@ -92,11 +94,11 @@ pub(crate) fn read(raw: &Text, conversation: &Conversation, clinic: &Clinic, lex
     if found.injection {
         return found;
     }
-    found.details(&text, conversation, clinic, lexicon);
+    found.details(&text, conversation, words, lexicon);
     if !found.has_details() && found.questions.is_empty() {
         found.bare_answer(&text, conversation, lexicon);
     }
-    found.name_without_announcement(&text, conversation, clinic, lexicon);
+    found.name_without_announcement(&text, conversation, words, lexicon);
     found
 }
 
@@ -145,7 +147,13 @@ impl Found {
     }
 
     /// Goes through the clauses: questions are answered, the rest gives details.
-    fn details(&mut self, text: &Text, conversation: &Conversation, clinic: &Clinic, lexicon: &Lexicon) {
+    fn details(
+        &mut self,
+        text: &Text,
+        conversation: &Conversation,
+        words: &Vocabulary<'_>,
+        lexicon: &Lexicon,
+    ) {
         let known = conversation.details.name.is_some();
         let asked_name = conversation.asked == Some(Ask::Name);
         let context = name::Context {
@@ -156,7 +164,7 @@ impl Found {
         for sentence in text.sentences() {
             let mut asked_before = false;
             for clause in clauses(sentence) {
-                let questions = question::find(text, clause, clinic, lexicon);
+                let questions = question::find(text, clause, words, lexicon);
                 let noted = questions == [Question::MedicalNote];
                 let goes_on = asked_before && clause.len() <= 3 && question::is_question(clause, lexicon);
                 let human = lexicon.intents.human.any(clause) && !questions.contains(&Question::Identity);
@@ -183,12 +191,16 @@ impl Found {
             }
         }
         self.questions.dedup();
-        let asked_time = conversation.asked == Some(Ask::Time);
+        let asked = conversation.asked;
+        let asked_time = asked == Some(Ask::Time);
+        // What happened two years ago is no time to talk, unless it is the answer to a question of ours.
+        let about_time = asked_time || matches!(asked, Some(Ask::Confirm | Ask::Change));
         self.when = when::find(text, &statements, &lexicon.when)
-            .filter(|when| asked_time || !when.is_casual(lexicon));
-        let mentions = treatment::mentions(&statements, clinic, lexicon);
+            .filter(|when| asked_time || !when.is_casual(lexicon))
+            .filter(|when| about_time || !when.is_past());
+        let mentions = treatment::mentions(&statements, words, lexicon);
         for mention in mentions.iter().filter(|mention| !mention.refused) {
-            let name = clinic.treatments[mention.index].name.clone();
+            let name = words.clinic.treatments[mention.index].name.clone();
             if !self.treatments.contains(&name) {
                 self.treatments.push(name);
             }
@@ -238,13 +250,13 @@ impl Found {
         &mut self,
         text: &Text,
         conversation: &Conversation,
-        clinic: &Clinic,
+        words: &Vocabulary<'_>,
         lexicon: &Lexicon,
     ) {
         if self.name.is_some() || self.abuse || self.cancel || self.restart || self.withdraw || self.human {
             return;
         }
-        let spans = treatment::mentions(&text.tokens, clinic, lexicon);
+        let spans = treatment::mentions(&text.tokens, words, lexicon);
         let mut rest = text.tokens.clone();
         for mention in spans.iter().rev() {
             rest.drain(mention.start..mention.end);

@@ -7,4 +7,5 @@ pub(crate) mod name;
 pub(crate) mod question;
 pub(crate) mod text;
 pub(crate) mod treatment;
+pub(crate) mod vocabulary;
 pub(crate) mod when;

@@ -1,10 +1,9 @@
 //! What a visitor asks about.
 
-use shared::clinic::Clinic;
-
 use super::answer::without_filler;
 use super::text::{Gap, Text, Token};
 use super::treatment::{self, Mention};
+use super::vocabulary::Vocabulary;
 use super::when::{self, When};
 use crate::agents::offline::language::{Lexicon, Patterns};
 
@@ -46,7 +45,12 @@ pub(crate) fn is_question(clause: &[Token], lexicon: &Lexicon) -> bool {
 }
 
 /// The questions in one clause. `Unknown` is left to the caller, who knows whether the clause said something else.
-pub(crate) fn find(text: &Text, clause: &[Token], clinic: &Clinic, lexicon: &Lexicon) -> Vec<Question> {
+pub(crate) fn find(
+    text: &Text,
+    clause: &[Token],
+    words: &Vocabulary<'_>,
+    lexicon: &Lexicon,
+) -> Vec<Question> {
     let topics = &lexicon.topics;
     let asks = is_question(clause, lexicon);
     let hit = |patterns: &Patterns| patterns.any(clause);
@@ -58,12 +62,13 @@ pub(crate) fn find(text: &Text, clause: &[Token], clinic: &Clinic, lexicon: &Lex
     }
     // "Prices, please": a few words about a topic are a question, too.
     let terse = clause.len() <= 4;
-    let treatments: Vec<usize> = treatment::mentions(clause, clinic, lexicon)
+    let treatments: Vec<usize> = treatment::mentions(clause, words, lexicon)
         .iter()
         .map(|Mention { index, .. }| *index)
         .collect();
-    if let Some(faq) =
-        faq(clause, clinic, lexicon).filter(|(_, words)| asks || (terse && (*words > 1 || clause.len() == 1)))
+    if let Some(faq) = words
+        .faq(clause)
+        .filter(|(_, length)| asks || (terse && (*length > 1 || clause.len() == 1)))
     {
         return vec![Question::Faq(faq.0)];
     }
@@ -130,35 +135,4 @@ pub(crate) fn find(text: &Text, clause: &[Token], clinic: &Clinic, lexicon: &Lex
         .map(|(_, question)| question)
         .into_iter()
         .collect()
-}
-
-/// The clinic's own question that has a keyword in the clause, and how many words that keyword has.
-fn faq(clause: &[Token], clinic: &Clinic, lexicon: &Lexicon) -> Option<(usize, usize)> {
-    let mut best: Option<(usize, usize)> = None;
-    for (index, faq) in clinic.faqs.iter().enumerate() {
-        let translated = faq.translations.values().flat_map(|text| &text.keywords);
-        for keyword in faq.keywords.iter().chain(translated) {
-            let keyword = lexicon.form(&keyword.to_lowercase());
-            let keyword: Vec<&str> = keyword.split_whitespace().collect();
-            let longer = best.is_none_or(|(_, length)| keyword.len() > length);
-            if longer
-                && clause
-                    .windows(keyword.len())
-                    .any(|window| reads(window, &keyword))
-            {
-                best = Some((index, keyword.len()));
-            }
-        }
-    }
-    best
-}
-
-fn reads(window: &[Token], keyword: &[&str]) -> bool {
-    window
-        .iter()
-        .zip(keyword)
-        .all(|(token, word)| match word.strip_suffix('%') {
-            Some(start) => token.word.starts_with(start),
-            None => token.word == *word,
-        })
 }

@@ -1,8 +1,9 @@
 //! Treatments: the clinic's by their names and synonyms, others in the visitor's words.
 
-use shared::clinic::Clinic;
-
+use super::answer::without_filler;
 use super::text::{Gap, Text, Token, tidy};
+use super::vocabulary::Vocabulary;
+use super::when;
 use crate::agents::offline::language::Lexicon;
 
 /// How much of a visitor's own words is taken, in characters and in words.
@@ -23,18 +24,8 @@ pub(crate) struct Mention {
 }
 
 /// The clinic's treatments that `tokens` name, in order.
-pub(crate) fn mentions(tokens: &[Token], clinic: &Clinic, lexicon: &Lexicon) -> Vec<Mention> {
-    let names: Vec<(usize, Vec<String>)> = clinic
-        .treatments
-        .iter()
-        .enumerate()
-        .flat_map(|(index, treatment)| {
-            treatment.words().map(move |name| {
-                let name = lexicon.form(&name.to_lowercase());
-                (index, name.split_whitespace().map(str::to_owned).collect())
-            })
-        })
-        .collect();
+pub(crate) fn mentions(tokens: &[Token], words: &Vocabulary<'_>, lexicon: &Lexicon) -> Vec<Mention> {
+    let names = &words.treatments;
     let mut found: Vec<Mention> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -133,8 +124,14 @@ pub(crate) fn wanted(text: &Text, tokens: &[Token], lexicon: &Lexicon) -> Option
             (goes_on && !refused)
                 .then(|| own_words(text, &tokens[found.end..], lexicon))
                 .flatten()
+                .filter(|words| !is_time(words, text, &tokens[found.end..], lexicon))
         })
         .or_else(|| wanted_before(text, tokens, lexicon))
+}
+
+/// Whether `words`, found in `tokens`, are a time: "I'd rather have the day after tomorrow" names no treatment.
+fn is_time(words: &str, text: &Text, tokens: &[Token], lexicon: &Lexicon) -> bool {
+    when::find(text, tokens, &lexicon.when).is_some_and(|when| when.words.contains(words))
 }
 
 /// The same in a language where the verb stands behind: "diz protezi istiyorum".
@@ -151,7 +148,9 @@ fn wanted_before(text: &Text, tokens: &[Token], lexicon: &Lexicon) -> Option<Str
             .rposition(|token| !words.generic.contains(&token.word))
             .map_or(from, |at| from + at + 1);
         let near = found.start.saturating_sub(end) <= 2 && end - from <= MAX_WORDS;
-        near.then(|| own_words(text, &before[from..end], lexicon))
+        let time = when::find(text, &before[from..], &lexicon.when).is_some();
+        (near && !time)
+            .then(|| own_words(text, without_filler(&before[from..end], lexicon), lexicon))
             .flatten()
     })
 }
@@ -215,12 +214,13 @@ pub(crate) fn is_noise(word: &str) -> bool {
 mod tests {
     use shared::clinic::Clinic;
 
-    use super::{Text, distance, is_noise, mentions, wanted};
+    use super::{Text, Vocabulary, distance, is_noise, mentions, wanted};
     use crate::agents::offline::language::english;
 
     #[test]
     fn the_clinics_treatments_are_known_by_many_names() {
         let clinic = Clinic::shipped();
+        let words = Vocabulary::new(&clinic, &english().lexicon);
         let cases = [
             ("I need help with hair transplant", "hair transplant"),
             ("Hair-loss? I am balding", "hair transplant"),
@@ -239,7 +239,7 @@ mod tests {
             ("my hair is fine", ""),
         ];
         for (text, expected) in cases {
-            let found: Vec<_> = mentions(&Text::new(text).tokens, &clinic, &english().lexicon)
+            let found: Vec<_> = mentions(&Text::new(text).tokens, &words, &english().lexicon)
                 .iter()
                 .filter(|mention| !mention.refused)
                 .map(|mention| clinic.treatments[mention.index].name.clone())

@@ -102,6 +102,11 @@ impl When {
         self.days.is_empty() && self.clock.is_none() && words.split(", ").all(casual)
     }
 
+    /// Whether nothing but the past was named.
+    pub(crate) fn is_past(&self) -> bool {
+        !self.days.is_empty() && self.days.iter().all(|day| *day == Day::Past)
+    }
+
     /// Whether this moment was named.
     pub(crate) fn is_now(&self, lexicon: &Lexicon) -> bool {
         let words = lexicon.form(&self.words.to_lowercase());

@@ -4,18 +4,22 @@ use shared::clinic::Clinic;
 use time::macros::datetime;
 
 use super::{Clock, Problem, find, resolve};
-use crate::agents::offline::language::english;
-use crate::agents::offline::understanding::text::Text;
+use crate::agents::offline::language::by_tag;
 
 /// The visitor's words, and the dates or the problem.
 fn read(text: &str) -> Option<(String, String)> {
+    read_in("en", text)
+}
+
+fn read_in(tag: &str, text: &str) -> Option<(String, String)> {
+    let language = by_tag(tag).expect("a language");
     let clinic = Clinic::shipped();
     let clock = Clock {
         now: datetime!(2026-11-25 12:00 +3),
         hours: &clinic.opening_hours,
     };
-    let text = Text::new(text);
-    let when = find(&text, &text.tokens, &english().lexicon.when)?;
+    let text = language.read(text);
+    let when = find(&text, &text.tokens, &language.lexicon.when)?;
     let dates = match resolve(&when, clock) {
         Ok(dates) => dates
             .iter()
@@ -131,5 +135,139 @@ fn what_is_no_time_is_not_taken_for_one() {
         "and the nose",
     ] {
         assert_eq!(read(text), None, "{text}");
+    }
+}
+
+#[test]
+fn times_are_understood_in_every_language() {
+    let cases = [
+        ("tr", "yarın öğleden sonra", "yarın öğleden sonra", "2026-11-26"),
+        ("tr", "beni salı günü arayın", "salı günü", "2026-12-01"),
+        ("tr", "haftaya cuma", "haftaya cuma", "2026-12-04"),
+        ("tr", "bu cuma saat 3'te", "bu cuma saat 3'te", "2026-11-27"),
+        ("tr", "öbür gün sabah 10'da", "öbür gün sabah 10'da", "2026-11-27"),
+        ("tr", "iki hafta sonra", "iki hafta sonra", "2026-12-09"),
+        ("tr", "12 Mayıs", "12 Mayıs", "2027-05-12"),
+        (
+            "tr",
+            "12 mayısta saat 14:30'da",
+            "12 mayısta saat 14:30'da",
+            "2027-05-12",
+        ),
+        ("tr", "12.05.2027", "12.05.2027", "2027-05-12"),
+        ("tr", "saat 3 buçukta", "saat 3 buçukta", ""),
+        (
+            "tr",
+            "yarın saat 23:00'te",
+            "yarın saat 23:00'te",
+            "outside 2026-11-26",
+        ),
+        ("tr", "fark etmez", "fark etmez", ""),
+        ("tr", "hafta sonu", "hafta sonu", ""),
+        ("tr", "pazar günü", "pazar günü", "closed 2026-11-29"),
+        ("tr", "geçen salı", "geçen salı", "past"),
+        ("tr", "salı olmaz, perşembe olur", "perşembe", "2026-11-26"),
+        ("de", "morgen um 15 Uhr", "morgen um 15 Uhr", "2026-11-26"),
+        ("de", "nächsten Dienstag", "nächsten Dienstag", "2026-12-01"),
+        (
+            "de",
+            "am Dienstagnachmittag",
+            "am Dienstagnachmittag",
+            "2026-12-01",
+        ),
+        ("de", "Freitag Morgen", "Freitag Morgen", "2026-11-27"),
+        ("de", "morgen früh", "morgen früh", "2026-11-26"),
+        (
+            "de",
+            "heute Nachmittag um 16.30 Uhr",
+            "heute Nachmittag um 16.30 Uhr",
+            "2026-11-25",
+        ),
+        (
+            "de",
+            "am 12. Mai 2027 um 10 Uhr",
+            "am 12. Mai 2027 um 10 Uhr",
+            "2027-05-12",
+        ),
+        ("de", "am 12.5. um 10 Uhr", "am 12.5. um 10 Uhr", "2027-05-12"),
+        ("de", "am 3. um halb vier", "am 3. um halb vier", "2026-12-03"),
+        (
+            "de",
+            "übermorgen, Viertel nach drei",
+            "übermorgen, Viertel nach drei",
+            "2026-11-27",
+        ),
+        (
+            "de",
+            "nächste Woche Freitag",
+            "nächste Woche Freitag",
+            "2026-12-04",
+        ),
+        (
+            "de",
+            "Freitag nächster Woche",
+            "Freitag nächster Woche",
+            "2026-12-04",
+        ),
+        ("de", "in zwei Wochen", "in zwei Wochen", "2026-12-09"),
+        (
+            "de",
+            "zwischen 14 und 16 Uhr am Freitag",
+            "zwischen 14 und 16 Uhr am Freitag",
+            "2026-11-27",
+        ),
+        ("de", "Dienstag geht nicht, aber Freitag", "Freitag", "2026-11-27"),
+        ("de", "so bald wie möglich", "so bald wie möglich", ""),
+        ("de", "morgen um 25:00 Uhr", "morgen um 25:00 Uhr", "impossible"),
+        ("de", "letzten Dienstag", "letzten Dienstag", "past"),
+        ("de", "sonntags", "sonntags", "closed 2026-11-29"),
+        ("ar", "غداً الساعة ٣", "غداً الساعة 3", "2026-11-26"),
+        ("ar", "بعد غد", "بعد غد", "2026-11-27"),
+        (
+            "ar",
+            "الثلاثاء القادم بعد الظهر",
+            "الثلاثاء القادم بعد الظهر",
+            "2026-12-01",
+        ),
+        (
+            "ar",
+            "يوم الخميس الساعة ١١ صباحاً",
+            "يوم الخميس الساعة 11 صباحاً",
+            "2026-11-26",
+        ),
+        (
+            "ar",
+            "الجمعة الساعة الثالثة والنصف",
+            "الجمعة الساعة الثالثة والنصف",
+            "2026-11-27",
+        ),
+        ("ar", "غدا الساعة ٤ إلا ربع", "غدا الساعة 4 إلا ربع", "2026-11-26"),
+        ("ar", "بعد أسبوعين", "بعد أسبوعين", "2026-12-09"),
+        ("ar", "بعد 3 أيام", "بعد 3 أيام", "2026-11-28"),
+        ("ar", "١٢ مايو ٢٠٢٧", "12 مايو 2027", "2027-05-12"),
+        ("ar", "١٢/٥", "12/5", "2027-05-12"),
+        ("ar", "اليوم الساعة ٥ مساء", "اليوم الساعة 5 مساء", "2026-11-25"),
+        ("ar", "أي وقت", "أي وقت", ""),
+        ("ar", "في أقرب وقت", "في أقرب وقت", ""),
+        ("ar", "الأحد", "الأحد", "closed 2026-11-29"),
+        ("ar", "أمس", "أمس", "past"),
+    ];
+    let wrong: Vec<_> = cases
+        .into_iter()
+        .map(|(tag, text, words, dates)| (text, read_in(tag, text), (words.to_owned(), dates.to_owned())))
+        .filter(|(_, read, expected)| read.as_ref() != Some(expected))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for (tag, text) in [
+        ("tr", "iyi akşamlar"),
+        ("tr", "saçlarım dökülüyor"),
+        ("tr", "2 implant istiyorum"),
+        ("de", "Guten Morgen"),
+        ("de", "ich habe zwei Kinder"),
+        ("de", "3 Implantate"),
+        ("ar", "أريد ثلاث غرسات"),
+        ("ar", "مرحبا"),
+    ] {
+        assert_eq!(read_in(tag, text), None, "{text}");
     }
 }
