@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::evidence::Evidence;
 use super::faults::{self, Kind, LEASE};
+use super::ghosts;
 use super::stage::{Plan, Stage};
 use super::strike;
 use super::summary::Summary;
@@ -148,7 +149,10 @@ async fn perform(options: &Options, stage: &Stage, summary: &mut Summary) -> Res
         }
         left
     };
-    let ((struck, broken), left) = tokio::join!(faults, judge);
+    let ((struck, broken), left) = tokio::select! {
+        done = async { tokio::join!(faults, judge) } => done,
+        () = ghosts::haunt(stage), if options.faults => unreachable!("it never ends by itself"),
+    };
     summary.faults = struck;
     broken.into_iter().for_each(|what| summary.violation(what));
     for what in rest::violations(stage).await {
