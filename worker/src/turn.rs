@@ -308,6 +308,9 @@ fn whole(lease: &Lease, input: &TurnInput, sent: Sent, outcome: Outcome) -> (New
         reply.effects = effects.collect();
         reply.state = Some(outcome.state);
         reply.active_agent = Some(outcome.active_agent);
+        reply.language = outcome
+            .language
+            .filter(|language| input.user.language.as_ref() != Some(language));
     })
 }
 
@@ -353,6 +356,7 @@ fn new_reply(
         final_said: false,
         state: None,
         active_agent: None,
+        language: None,
         effects: Vec::new(),
         go_on: true,
     };

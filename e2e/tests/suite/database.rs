@@ -51,6 +51,7 @@ fn reply(turn: &TurnInput, body: &str) -> NewReply {
         final_said: false,
         state: Some(json!({"seen": body})),
         active_agent: Some("moody".into()),
+        language: None,
         effects: vec![json!({"type": "consent", "id": turn.request.id, "text_version": "1", "given": true})],
         go_on: true,
     }
@@ -143,6 +144,7 @@ async fn a_commit_is_fenced_by_owner_and_epoch_and_may_be_repeated() -> Result<(
     ));
     let late = NewReply {
         epoch: 7,
+        language: Some("de".into()),
         ..reply(&first, "another epoch")
     };
     assert!(matches!(commit(one, late).await?, Committed::Lost));
@@ -155,11 +157,18 @@ async fn a_commit_is_fenced_by_owner_and_epoch_and_may_be_repeated() -> Result<(
         0
     );
 
+    let languages = "select count(*) from users where language is not null";
+    assert_eq!(store::count(&deployment.db, languages).await, 0);
+
+    let in_turkish = NewReply {
+        language: Some("tr".into()),
+        ..reply(&first, "one")
+    };
     let Committed::Stored {
         next: Some(second),
         lock,
         stopped: false,
-    } = commit(one, reply(&first, "one")).await?
+    } = commit(one, in_turkish.clone()).await?
     else {
         panic!("the second message waits")
     };
@@ -174,10 +183,11 @@ async fn a_commit_is_fenced_by_owner_and_epoch_and_may_be_repeated() -> Result<(
         ["first", "one"]
     );
     assert!(second.user.consented);
+    assert_eq!(second.user.language.as_deref(), Some("tr"));
     assert_eq!(lock.unwrap().0, 3600);
     // The answer was lost, and the commit is repeated.
     assert!(matches!(
-        commit(one, reply(&first, "one")).await?,
+        commit(one, in_turkish).await?,
         Committed::Stored { next: Some(_), .. }
     ));
 
@@ -401,6 +411,7 @@ async fn a_reply_is_stored_as_stopped_unless_its_final_event_said_something_else
             .await?;
         let whole = NewReply {
             final_said,
+            language: Some("tr".into()),
             ..reply(turn, "whole")
         };
         // Twice: the first answer may have been lost.
@@ -412,11 +423,14 @@ async fn a_reply_is_stored_as_stopped_unless_its_final_event_said_something_else
             };
             assert_eq!(*stopped, status == "stopped");
         }
-        let stored: String = sqlx::query_scalar("select status from messages where id = $1")
-            .bind(whole.id)
-            .fetch_one(&deployment.db)
-            .await?;
-        assert_eq!(stored, status);
+        let stored: (String, Option<String>) = sqlx::query_as(
+            "select m.status, u.language from messages m join users u on u.id = m.user_id where m.id = $1",
+        )
+        .bind(whole.id)
+        .fetch_one(&deployment.db)
+        .await?;
+        let language = final_said.then(|| "tr".to_owned());
+        assert_eq!(stored, (status.to_owned(), language));
     }
     Ok(())
 }

@@ -56,6 +56,8 @@ pub struct NewReply {
     pub state: Option<Value>,
     /// The agent that the session is pinned to, with `state`.
     pub active_agent: Option<String>,
+    /// The visitor's language as a BCP 47 tag, where what is stored of the user is another one or none.
+    pub language: Option<String>,
     /// What else to write: objects with `type` and `id`.
     pub effects: Vec<Value>,
     /// Whether the worker would run the session's next turn.

@@ -95,6 +95,7 @@ impl<'a> Desk<'a> {
         let outcome = Outcome {
             state: self.conversation.write(),
             active_agent: self.agent.to_owned(),
+            language: self.conversation.language,
             effects: self.effects,
             quick_replies: self.quick_replies,
         };
