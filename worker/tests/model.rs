@@ -263,6 +263,41 @@ async fn a_consultation_is_arranged_by_tools_and_comes_to_its_effects_once() {
 }
 
 #[tokio::test]
+async fn a_visitor_s_language_is_that_of_buttons_and_failures_and_the_staff_read_their_own() {
+    let mut rules = booking();
+    for (rule, when) in
+        rules
+            .iter_mut()
+            .zip(["ben john", "ben john", "evet, gönder", "evet, gönder", "merhaba"])
+    {
+        rule.when = Some(when.into());
+    }
+    let server = FakeModel::start(rules).await.unwrap();
+    let messages = [
+        "Merhaba, randevu almak istiyorum",
+        "evet, ben John Doe, FUE, +44 20 7946 0000, cuma saat 15:00",
+        "evet, gönder",
+    ];
+    let said = play(&manager(&server, &[]), &messages).await;
+    assert_eq!(said[0].outcome.language.as_deref(), Some("tr"));
+    assert_eq!(said[0].outcome.quick_replies, ["Evet", "Hayır"]);
+    let [Effect::Consultation(made)] = said[2].outcome.effects.as_slice() else {
+        panic!("{:?}", said[2].outcome.effects);
+    };
+    assert_eq!(made.preferred_time, "Friday at 3 (Friday 27 November 2026)");
+
+    for (text, sentence) in [
+        ("Hello, how much is it?", "I can't think as freely"),
+        ("Merhaba, fiyat ne kadar?", "Şu anda her zamanki kadar"),
+        ("Guten Tag, was kostet das?", "Ich kann gerade nicht"),
+        ("مرحبا، كم السعر؟", "لا أستطيع التفكير"),
+    ] {
+        let said = run(&manager_of_nobody(), &turn(text)).await;
+        assert!(said.text.starts_with(sentence), "{}", said.text);
+    }
+}
+
+#[tokio::test]
 async fn a_bad_call_goes_back_with_its_reason_and_rounds_are_bounded() {
     let rules: Vec<Rule> = (0..9)
         .map(|round| {

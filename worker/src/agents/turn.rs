@@ -29,6 +29,18 @@ pub struct Turn {
     pub already_sent: AlreadySent,
 }
 
+impl Turn {
+    /// What the visitor writes in this turn, as one text.
+    pub fn said(&self) -> String {
+        let said: Vec<&str> = self
+            .requests
+            .iter()
+            .map(|request| request.content.as_str())
+            .collect();
+        said.join("\n")
+    }
+}
+
 /// The beginning of a reply whose run was cut off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlreadySent {

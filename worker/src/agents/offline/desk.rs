@@ -4,7 +4,7 @@ use shared::clinic::{Clinic, DayHours};
 use time::OffsetDateTime;
 
 use super::conversation::{Ask, Conversation, Details};
-use super::language::{Language, Messages, by_tag, english, fill, languages};
+use super::language::{Language, Messages, by_tag, detect, english, fill, languages};
 use crate::agents::{Effect, Outcome, Turn};
 
 /// The names under which a session is pinned to an agent.
@@ -52,6 +52,16 @@ impl<'a> Desk<'a> {
 
     pub(crate) fn messages(&self) -> &'static Messages {
         &self.language.messages
+    }
+
+    /// Goes over to the language that `said` is clearly written in. Returns whether any language is known by now.
+    pub(crate) fn listen(&mut self, said: &str) -> bool {
+        let known = spoken(&self.conversation, self.turn);
+        let written = detect(said, known, &self.conversation);
+        if let Some(language) = written {
+            self.speak(language);
+        }
+        written.or(known).is_some()
     }
 
     /// From now on in `language`.
@@ -300,7 +310,7 @@ impl<'a> Desk<'a> {
 }
 
 /// The language that a conversation is in, or that is stored of the visitor.
-pub(crate) fn spoken(conversation: &Conversation, turn: &Turn) -> Option<&'static Language> {
+fn spoken(conversation: &Conversation, turn: &Turn) -> Option<&'static Language> {
     let tag = conversation.language.as_deref().or(turn.user.language.as_deref());
     tag.and_then(by_tag)
 }

@@ -5,6 +5,7 @@ use time::{Date, OffsetDateTime, Time};
 
 pub(crate) use super::conversation::{Ask, Consent, Conversation, MAX_MEDIA};
 pub(crate) use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
+pub(crate) use super::language::Messages;
 pub(crate) use super::manager::{answer, answer_emergency};
 pub(crate) use super::scheduling::{give_consent, recognise, refuse, store_name, submit, withdraw};
 pub(crate) use super::understanding::contact::digits;
@@ -22,13 +23,7 @@ pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
 
 /// Whether the message of this turn is a plain no.
 pub(crate) fn says_no(desk: &Desk<'_>) -> bool {
-    let said: Vec<&str> = desk
-        .turn
-        .requests
-        .iter()
-        .map(|request| request.content.as_str())
-        .collect();
-    yes_or_no::find(&Text::new(&said.join("\n")), &desk.language.lexicon) == Some(Answer::No)
+    yes_or_no::find(&Text::new(&desk.turn.said()), &desk.language.lexicon) == Some(Answer::No)
 }
 
 /// The telephone number in `text`, as it is written there.
@@ -54,16 +49,16 @@ pub(crate) fn email(text: &str) -> Result<String, &'static str> {
         .ok_or("this is no complete e-mail address")
 }
 
-/// A date as it is said to the visitor, where the clinic can be met then.
+/// Whether the clinic can be met on a date.
 ///
 /// # Errors
 /// Why it cannot.
-pub(crate) fn date(
+pub(crate) fn can_meet(
     desk: &Desk<'_>,
     now: OffsetDateTime,
     date: Date,
     time: Option<Time>,
-) -> Result<String, String> {
+) -> Result<(), String> {
     let clock = Clock {
         now,
         hours: &desk.clinic().opening_hours,
@@ -74,7 +69,7 @@ pub(crate) fn date(
         ..When::default()
     };
     match resolve(&when, clock) {
-        Ok(_) => Ok(desk.messages().date(date)),
+        Ok(_) => Ok(()),
         Err(Problem::Past(_)) => Err("this time has passed, or the clinic has closed for that day".into()),
         Err(Problem::Closed(_)) => Err("the clinic is closed on that day".into()),
         Err(Problem::Outside(_, from, until)) => Err(format!(
