@@ -2,7 +2,7 @@
 //!
 //! - [`consumer`] and [`intake`] get the work, [`worker`] runs it session by session, [`turn`] answers one request
 //! - [`order`], [`speak`], [`journal`], [`takeover`] and [`commit`] are the steps of a turn; [`stateless`] is one without a
-//!   [`database`]
+//!   [`database`], [`whatsapp`] is one on WhatsApp
 //! - [`lease`] keeps the sessions, [`control`] hears that one was stopped, [`janitor`] ends them, [`sign_of_life`] tells that the
 //!   worker lives, [`leftover`] tidies the queue
 //! - [`agents`] is who answers; [`llm`] is how they think with a language model
@@ -28,6 +28,7 @@ pub mod speak;
 pub mod stateless;
 pub mod takeover;
 pub mod turn;
+pub mod whatsapp;
 pub mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};

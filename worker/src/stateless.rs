@@ -73,7 +73,7 @@ pub async fn answer(worker: &Worker, message: &Message, arrival: Arrival) {
 }
 
 async fn say(worker: &Worker, arrival: Arrival) -> Result<(), Unanswered> {
-    let Arrival { envelope, stream_seq } = arrival;
+    let Arrival { envelope, stream_seq, .. } = arrival;
     let (session, request) = (envelope.session, envelope.request_id);
     let past = Past {
         stream_seq,
@@ -166,6 +166,8 @@ fn turn_of(worker: &Worker, envelope: &Envelope, sent: &Sent) -> Turn {
             media: envelope.media.clone(),
         }],
         now: envelope.received_at,
+        written: envelope.received_at,
+        is_late: false,
         already_sent: sent.already(),
     }
 }

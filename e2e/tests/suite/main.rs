@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod bursts;
 mod chaos;
 mod compose;
 mod conversation;

@@ -25,6 +25,10 @@ pub struct Turn {
     pub requests: Vec<IncomingMessage>,
     /// When the turn began. The only clock an agent has, so that a turn that is run again says the same.
     pub now: OffsetDateTime,
+    /// When the messages were written: "tomorrow" is the day after. The same as `now` on the web.
+    pub written: OffsetDateTime,
+    /// Whether that was so long ago that the reply says so (on WhatsApp).
+    pub is_late: bool,
     /// What readers have of this reply already, from a run that was cut off. An agent that ignores it must say the same again.
     pub already_sent: AlreadySent,
 }

@@ -253,6 +253,9 @@ impl Agent for ModelManager {
         }
         let mut work = Work::begin(turn);
         let own = work.desk().messages();
+        if let Some(late) = work.desk().late() {
+            reply.say(&format!("{late}\n\n")).await?;
+        }
         let mut voice = Voice::new(reply, &turn.already_sent.text, &own.model_medical);
         match self.converse(turn, &attachments, &mut work, &mut voice).await {
             Ok(()) => {}
@@ -316,6 +319,11 @@ fn said(content: &str) -> Message {
 
 /// The last resort, and an honest word about it.
 async fn by_rules(turn: &Turn, reply: &mut Reply, own: &Messages) -> Result<Outcome, AgentError> {
+    // That it comes late has been said.
+    let turn = &Turn {
+        is_late: false,
+        ..turn.clone()
+    };
     let (text, mut outcome) = joint::answer(turn);
     reply.say(&format!("{}\n\n{text}", own.model_by_rules)).await?;
     remember(turn, &mut outcome);

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::json;
+use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::attachments::Attachments;
@@ -21,6 +22,7 @@ struct Phrases {
     none: String,
     attachments: String,
     no_text: String,
+    late: String,
     consent: HashMap<String, String>,
     request: HashMap<String, String>,
     step: HashMap<String, String>,
@@ -107,12 +109,15 @@ fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String
             &[("earlier", &earlier.to_string())],
         )
     });
-    let now = desk
-        .now()
-        .format(format_description!(
-            "[weekday] [day padding:none] [month repr:long] [year], [hour]:[minute]"
-        ))
-        .unwrap_or_default();
+    let clock = |time: OffsetDateTime| {
+        let form =
+            format_description!("[weekday] [day padding:none] [month repr:long] [year], [hour]:[minute]");
+        time.format(form).unwrap_or_default()
+    };
+    let mut now = clock(desk.now());
+    if desk.turn.is_late {
+        now.push_str(&fill(&phrases.late, &[("written", &clock(desk.written()))]));
+    }
     fill(
         include_str!("prompts/situation.md"),
         &[

@@ -75,6 +75,25 @@ impl<'a> Desk<'a> {
         self.turn.now.to_offset(self.clinic().utc_offset)
     }
 
+    /// When the visitor wrote, by the clinic's clock.
+    pub(crate) fn written(&self) -> OffsetDateTime {
+        self.turn.written.to_offset(self.clinic().utc_offset)
+    }
+
+    /// A word about a reply that comes late; `None` where it does not.
+    pub(crate) fn late(&self) -> Option<String> {
+        if !self.turn.is_late {
+            return None;
+        }
+        let messages = self.messages();
+        let (written, today) = (self.written().date(), self.now().date());
+        Some(match (today - written).whole_days() {
+            0 => messages.late_today.clone(),
+            1 => messages.late_yesterday.clone(),
+            _ => fill(&messages.late_on, &[("date", &messages.date(written))]),
+        })
+    }
+
     /// Says a paragraph.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
         let text = text.into();

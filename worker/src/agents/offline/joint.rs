@@ -3,6 +3,8 @@
 
 use time::{Date, OffsetDateTime, Time};
 
+use crate::agents::Turn;
+
 pub(crate) use super::conversation::{Ask, Consent, Conversation, MAX_MEDIA};
 pub(crate) use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
 pub(crate) use super::language::Messages;
@@ -15,6 +17,19 @@ use super::understanding::answer::{self as yes_or_no, Answer};
 use super::understanding::contact::{self, Invalid};
 use super::understanding::text::Text;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};
+
+/// Whether `said` tells of an emergency.
+pub(crate) fn is_emergency(said: &str) -> bool {
+    super::emergency::find(said).is_some()
+}
+
+/// What is said where a message could not be answered.
+pub(crate) fn apology(turn: &Turn) -> String {
+    let mut desk = Desk::new(turn);
+    desk.listen(&turn.said());
+    let messages = desk.messages();
+    messages.failed.clone() + &desk.reach(&messages.failed_reach)
+}
 
 /// Pins the session to a person.
 pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
@@ -61,6 +76,7 @@ pub(crate) fn can_meet(
 ) -> Result<(), String> {
     let clock = Clock {
         now,
+        written: now,
         hours: &desk.clinic().opening_hours,
     };
     let when = When {

@@ -55,6 +55,9 @@ pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
     }
     scheduling::recognise(&mut desk);
     let found = found::read(&text, &desk.conversation, desk.clinic(), &desk.language.lexicon);
+    if let Some(late) = desk.late() {
+        desk.say(late);
+    }
     if first {
         introduce(&mut desk);
     }
