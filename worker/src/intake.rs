@@ -111,7 +111,12 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
     };
     let request = arrival.envelope.request_id;
     let session = arrival.envelope.session;
-    let interrupts = arrival.urgent || arrival.envelope.if_busy == IfBusy::Interrupt;
+    let interrupts = arrival.envelope.if_busy == IfBusy::Interrupt
+        || arrival
+            .envelope
+            .whatsapp
+            .as_ref()
+            .is_some_and(|whatsapp| whatsapp.urgent);
     let patience = may_be_answered_without(&worker, &arrival).unwrap_or(Duration::MAX);
     let Ok(answered) =
         tokio::time::timeout(patience, in_progress(&message, intakes.submit(arrival.clone()))).await
@@ -208,13 +213,11 @@ pub async fn answer(message: &Message, kind: AckKind) {
 }
 
 /// An envelope with its place in the queue. On WhatsApp an emergency waits for no burst, and not for a reply that runs.
-pub fn arrival(envelope: Envelope, stream_seq: u64) -> Arrival {
-    let urgent = envelope.channel == Channel::Whatsapp && joint::is_emergency(&envelope.content);
-    Arrival {
-        envelope,
-        stream_seq,
-        urgent,
+pub fn arrival(mut envelope: Envelope, stream_seq: u64) -> Arrival {
+    if let Some(whatsapp) = &mut envelope.whatsapp {
+        whatsapp.urgent = joint::is_emergency(&envelope.content);
     }
+    Arrival { envelope, stream_seq }
 }
 
 /// The envelope and its place in the queue.

@@ -14,6 +14,7 @@ pub mod config;
 pub mod consumer;
 pub mod control;
 pub mod database;
+pub mod deliver;
 pub mod erased;
 pub mod failed;
 pub mod intake;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shared::db;
+use shared::db::turn::Burst;
 use shared::ids::WorkerId;
 use shared::lifecycle::Lifecycle;
 use shared::nats::Nats;
@@ -151,11 +153,13 @@ async fn work(
             token_delay: Duration::from_millis(config.offline_token_delay_ms),
             deadline: config.agent_deadline,
         },
+        stale_after: config.common.whatsapp.stale_after,
         stateless_after: Some(config.stateless_after).filter(|after| !after.is_zero()),
         database: Database::default(),
         lifecycle: lifecycle.clone(),
         leases: leases.clone(),
         commits: Commits::new(db.clone(), id, &leases, lifecycle.hard.clone()),
+        deliveries: Arc::default(),
         slots: Arc::new(Semaphore::new(config.worker_concurrency)),
         tasks: TaskTracker::new(),
         alone: RwLock::new(()),
@@ -165,6 +169,10 @@ async fn work(
         id,
         &leases,
         config.session_ttl,
+        Burst {
+            quiet: config.common.whatsapp.whatsapp_quiet,
+            longest: config.common.whatsapp.whatsapp_burst,
+        },
         lifecycle.hard.clone(),
     );
     tokio::spawn(leases.clone().keep(db.clone(), id, ended.clone()));

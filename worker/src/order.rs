@@ -22,8 +22,7 @@ pub const ORDER_WAIT: Duration = Duration::from_millis(50);
 /// # Errors
 /// NATS or PostgreSQL did not answer.
 pub async fn is_oldest(nats: &Nats, db: &PgPool, turn: &TurnInput) -> anyhow::Result<bool> {
-    Ok(is_oldest_in_queue(nats, db, turn).await?
-        && !db::turn::has_older(db, turn).await?)
+    Ok(is_oldest_in_queue(nats, db, turn).await? && !db::turn::has_older(db, turn).await?)
 }
 
 async fn is_oldest_in_queue(nats: &Nats, db: &PgPool, turn: &TurnInput) -> anyhow::Result<bool> {

@@ -73,7 +73,7 @@ pub async fn answer(worker: &Worker, message: &Message, arrival: Arrival) {
 }
 
 async fn say(worker: &Worker, arrival: Arrival) -> Result<(), Unanswered> {
-    let Arrival { envelope, stream_seq, .. } = arrival;
+    let Arrival { envelope, stream_seq } = arrival;
     let (session, request) = (envelope.session, envelope.request_id);
     let past = Past {
         stream_seq,

@@ -298,7 +298,12 @@ pub(crate) fn turn_of(worker: &Worker, input: &TurnInput, sent: &Sent) -> Turn {
     }
 }
 
-pub(crate) fn whole(lease: &Lease, input: &TurnInput, sent: Sent, outcome: Outcome) -> (NewReply, EventExtra) {
+pub(crate) fn whole(
+    lease: &Lease,
+    input: &TurnInput,
+    sent: Sent,
+    outcome: Outcome,
+) -> (NewReply, EventExtra) {
     let effects = outcome.effects.iter().enumerate().map(|(index, effect)| {
         let mut effect = json!(effect);
         // Derived, so that an effect that is written twice is the same row.
@@ -330,7 +335,12 @@ fn stopped() -> EventExtra {
     }
 }
 
-pub(crate) fn failed(lease: &Lease, input: &TurnInput, sent: Sent, code: &'static str) -> (NewReply, EventExtra) {
+pub(crate) fn failed(
+    lease: &Lease,
+    input: &TurnInput,
+    sent: Sent,
+    code: &'static str,
+) -> (NewReply, EventExtra) {
     new_reply(lease, input, sent, reply::failed(code), |reply| {
         reply.status = ReplyStatus::Failed;
         reply.error = Some(code.to_owned());

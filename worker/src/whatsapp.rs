@@ -80,8 +80,17 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
 }
 
 /// Commits the reply with its outbox, unless something else has come that it had better cover, too.
-async fn store(worker: &Worker, lease: &Lease, input: &TurnInput, reply: NewReply) -> Result<After, StoreError> {
-    let turns = input.requests().map(|request| request.turns).max().unwrap_or_default();
+async fn store(
+    worker: &Worker,
+    lease: &Lease,
+    input: &TurnInput,
+    reply: NewReply,
+) -> Result<After, StoreError> {
+    let turns = input
+        .requests()
+        .map(|request| request.turns)
+        .max()
+        .unwrap_or_default();
     let (agent, code) = (reply.active_agent.clone(), reply.error.clone());
     let reply = NewReply {
         join: turns < MAX_TURNS,
@@ -125,12 +134,14 @@ fn failed(lease: &Lease, input: &TurnInput, turn: &Turn, address: &Address, code
 /// The reply with what is to be sent of it.
 fn addressed(reply: NewReply, address: &Address, buttons: &[String]) -> NewReply {
     let parts = outbox::parts(address.provider, &reply.body, buttons).into_iter();
-    let deliveries = (0..).zip(parts).map(|(part, outbox::Part { body, buttons })| Part {
-        id: Uuid::new_v5(&reply.id, format!("part {part}").as_bytes()),
-        part,
-        body,
-        buttons,
-    });
+    let deliveries = (0..)
+        .zip(parts)
+        .map(|(part, outbox::Part { body, buttons })| Part {
+            id: Uuid::new_v5(&reply.id, format!("part {part}").as_bytes()),
+            part,
+            body,
+            buttons,
+        });
     NewReply {
         deliveries: deliveries.collect(),
         ..reply

@@ -11,7 +11,7 @@ use shared::lifecycle::Lifecycle;
 use shared::nats::Nats;
 use shared::retry::{self, BRIEFLY};
 use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info_span, warn};
@@ -41,6 +41,8 @@ pub struct Worker {
     pub agent: Arc<dyn AnyAgent>,
     /// How agents are run.
     pub pace: Pace,
+    /// Beyond this a reply on WhatsApp is late.
+    pub stale_after: Duration,
     /// How long a visitor of the website waits for PostgreSQL; `None`: for as long as it takes.
     pub stateless_after: Option<Duration>,
     /// Whether PostgreSQL answers.
@@ -51,6 +53,8 @@ pub struct Worker {
     pub leases: Leases,
     /// Where replies are stored.
     pub commits: Commits,
+    /// Told when there is something to send.
+    pub deliveries: Arc<Notify>,
     /// One permit a turn.
     pub slots: Arc<Semaphore>,
     /// Everything that has to end before the process does.

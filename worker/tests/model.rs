@@ -61,6 +61,8 @@ fn turn(text: &str) -> Turn {
             media: Vec::new(),
         }],
         now: NOW,
+        written: NOW,
+        is_late: false,
         already_sent: AlreadySent::default(),
     }
 }

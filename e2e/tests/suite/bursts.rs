@@ -55,12 +55,9 @@ fn arrival(provider_id: &str, content: &str, second: i64, stream_seq: u64) -> Ar
         provider_id: provider_id.into(),
         sent_at: OffsetDateTime::from_unix_timestamp(1_795_000_000 + second).expect("a time"),
         change: Change::New,
-    });
-    Arrival {
-        envelope,
-        stream_seq,
         urgent: false,
-    }
+    });
+    Arrival { envelope, stream_seq }
 }
 
 fn changed(mut arrival: Arrival, change: Change) -> Arrival {
@@ -74,11 +71,21 @@ fn changed(mut arrival: Arrival, change: Change) -> Arrival {
 async fn take_in(db: &PgPool, burst: Burst, arrivals: &[Arrival]) -> Result<Vec<Intake>> {
     let mut intakes = Vec::new();
     for arrival in arrivals {
-        let taken =
-            db::turn::take_in(db, WorkerId::new(), &[], LEASE, TTL, burst, std::slice::from_ref(arrival)).await?;
+        let taken = db::turn::take_in(
+            db,
+            WorkerId::new(),
+            &[],
+            LEASE,
+            TTL,
+            burst,
+            std::slice::from_ref(arrival),
+        )
+        .await?;
         intakes.push(taken[0].intake);
         if let Some(turn) = &taken[0].turn {
-            let owner = sqlx::query_scalar::<_, Uuid>("select lease_owner from conversation_states").fetch_one(db).await?;
+            let owner = sqlx::query_scalar::<_, Uuid>("select lease_owner from conversation_states")
+                .fetch_one(db)
+                .await?;
             let after = Duration::ZERO;
             db::turn::release(db, WorkerId(owner), turn, Release::HandedOver { after }).await?;
         }
@@ -88,7 +95,9 @@ async fn take_in(db: &PgPool, burst: Burst, arrivals: &[Arrival]) -> Result<Vec<
 
 async fn claim(db: &PgPool, worker: WorkerId) -> Result<Option<TurnInput>> {
     let silent = Silent::default();
-    Ok(db::turn::claim_due(db, worker, &[], LEASE, 10, &silent).await?.pop())
+    Ok(db::turn::claim_due(db, worker, &[], LEASE, 10, &silent)
+        .await?
+        .pop())
 }
 
 /// The turn that is due.
@@ -141,7 +150,9 @@ async fn rows(db: &PgPool) -> Result<Vec<(String, String)>> {
 }
 
 async fn pending(db: &PgPool) -> Result<i32> {
-    Ok(sqlx::query_scalar("select pending from conversation_states").fetch_one(db).await?)
+    Ok(sqlx::query_scalar("select pending from conversation_states")
+        .fetch_one(db)
+        .await?)
 }
 
 #[tokio::test]
@@ -149,8 +160,16 @@ async fn a_burst_waits_for_its_end_and_gets_one_reply_in_the_order_in_which_it_w
     let deployment = Deployment::new().await?;
     let db = &deployment.db;
     let worker = WorkerId::new();
-    take_in(db, PATIENT, &[arrival("b", "an appointment", 1, 1), arrival("a", "I want", 0, 2)]).await?;
-    assert!(claim(db, worker).await?.is_none(), "the visitor may still be writing");
+    take_in(
+        db,
+        PATIENT,
+        &[arrival("b", "an appointment", 1, 1), arrival("a", "I want", 0, 2)],
+    )
+    .await?;
+    assert!(
+        claim(db, worker).await?.is_none(),
+        "the visitor may still be writing"
+    );
     take_in(db, AT_ONCE, &[arrival("c", "for veneers", 2, 3)]).await?;
 
     let turn = due(db, worker).await;
@@ -166,7 +185,9 @@ async fn a_burst_waits_for_its_end_and_gets_one_reply_in_the_order_in_which_it_w
     let [a, b, c] = [id_of("a").0, id_of("b").0, id_of("c").0];
     assert_eq!(answered, [(a, Some(c)), (b, Some(c)), (c, None)]);
     let outbox: Vec<(String, String, String)> =
-        sqlx::query_as("select body, status, answers from deliveries").fetch_all(db).await?;
+        sqlx::query_as("select body, status, answers from deliveries")
+            .fetch_all(db)
+            .await?;
     assert_eq!(outbox, [("Gladly.".into(), "queued".into(), "c".into())]);
 
     let again = take_in(db, AT_ONCE, &[arrival("a", "I want", 0, 9)]).await?;
@@ -181,14 +202,15 @@ async fn an_emergency_is_not_held_and_what_runs_makes_way_for_it() -> Result<()>
     let worker = WorkerId::new();
     take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
     let turn = due(db, worker).await;
-    let urgent = Arrival {
-        urgent: true,
-        ..arrival("b", "chest pain", 1, 2)
-    };
+    let mut urgent = arrival("b", "chest pain", 1, 2);
+    urgent.envelope.whatsapp.as_mut().expect("it has one").urgent = true;
     take_in(db, PATIENT, &[urgent, arrival("c", "help", 2, 3)]).await?;
     let held = [(turn.session, turn.epoch)];
     let renewed = db::turn::renew_leases(db, worker, LEASE, &held).await?;
-    assert!(renewed[0].1 >= turn.last_stream_seq(), "the running turn is asked to stop");
+    assert!(
+        renewed[0].1 >= turn.last_stream_seq(),
+        "the running turn is asked to stop"
+    );
     let after = Duration::ZERO;
     db::turn::release(db, worker, &turn, Release::HandedOver { after }).await?;
     let turn = due(db, worker).await;
@@ -205,7 +227,10 @@ async fn a_reply_that_is_overtaken_is_not_stored_and_the_next_one_covers_everyth
     take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
     let turn = due(db, worker).await;
     take_in(db, AT_ONCE, &[arrival("b", "I am John", 1, 2)]).await?;
-    assert!(matches!(store(db, worker, reply(&turn, "Who?")).await?, Committed::Overtaken));
+    assert!(matches!(
+        store(db, worker, reply(&turn, "Who?")).await?,
+        Committed::Overtaken
+    ));
     let turn = due(db, worker).await;
     assert_eq!(texts(&turn), ["Hello", "I am John"]);
     assert_eq!(turn.request.attempts, 1, "to be overtaken is no failure");
@@ -213,7 +238,10 @@ async fn a_reply_that_is_overtaken_is_not_stored_and_the_next_one_covers_everyth
     // Nor is what the visitor has changed meanwhile answered as it was.
     let edit = changed(arrival("b2", "I am Jane", 5, 3), Change::Edit { of: id_of("b") });
     assert_eq!(take_in(db, AT_ONCE, &[edit]).await?, [Intake::Changed]);
-    assert!(matches!(store(db, worker, reply(&turn, "Hello John")).await?, Committed::Overtaken));
+    assert!(matches!(
+        store(db, worker, reply(&turn, "Hello John")).await?,
+        Committed::Overtaken
+    ));
     let turn = due(db, worker).await;
     assert_eq!(texts(&turn), ["Hello", "I am Jane"]);
 
@@ -223,13 +251,16 @@ async fn a_reply_that_is_overtaken_is_not_stored_and_the_next_one_covers_everyth
     last.join = false;
     assert!(matches!(store(db, worker, last).await?, Committed::Stored { .. }));
     assert_eq!(texts(&due(db, worker).await), ["Hello?"]);
-    let bodies: Vec<String> = sqlx::query_scalar("select body from deliveries").fetch_all(db).await?;
+    let bodies: Vec<String> = sqlx::query_scalar("select body from deliveries")
+        .fetch_all(db)
+        .await?;
     assert_eq!(bodies, ["Hello Jane"]);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_change_of_an_answered_message_is_answered_and_one_that_comes_twice_or_too_late_is_not() -> Result<()> {
+async fn a_change_of_an_answered_message_is_answered_and_one_that_comes_twice_or_too_late_is_not()
+-> Result<()> {
     let deployment = Deployment::new().await?;
     let db = &deployment.db;
     let worker = WorkerId::new();
@@ -243,7 +274,10 @@ async fn a_change_of_an_answered_message_is_answered_and_one_that_comes_twice_or
     assert_eq!(took, [Intake::Changed, Intake::Known, Intake::Known]);
     let turn = due(db, worker).await;
     assert_eq!(texts(&turn), ["Wednesday"]);
-    assert_eq!(turn.history[0].body, "Wednesday", "the first message has changed, too");
+    assert_eq!(
+        turn.history[0].body, "Wednesday",
+        "the first message has changed, too"
+    );
     store(db, worker, reply(&turn, "Wednesday it is.")).await?;
     assert_eq!(pending(db).await?, 0);
     Ok(())
@@ -255,8 +289,16 @@ async fn a_deleted_message_is_forgotten_and_not_answered() -> Result<()> {
     let db = &deployment.db;
     let worker = WorkerId::new();
     let revoke = |id: &str, of: &str, seq| changed(arrival(id, "", 9, seq), Change::Revoke { of: id_of(of) });
-    take_in(db, PATIENT, &[arrival("a", "secret", 0, 1), arrival("b", "Hello", 1, 2)]).await?;
-    assert_eq!(take_in(db, AT_ONCE, &[revoke("a2", "a", 3)]).await?, [Intake::Changed]);
+    take_in(
+        db,
+        PATIENT,
+        &[arrival("a", "secret", 0, 1), arrival("b", "Hello", 1, 2)],
+    )
+    .await?;
+    assert_eq!(
+        take_in(db, AT_ONCE, &[revoke("a2", "a", 3)]).await?,
+        [Intake::Changed]
+    );
     assert_eq!(pending(db).await?, 1);
     let turn = due(db, worker).await;
     assert_eq!(texts(&turn), ["Hello"]);
@@ -286,9 +328,15 @@ async fn a_change_that_comes_before_its_message_is_what_the_message_says() -> Re
         arrival("c", "three", 2, 5),
     ];
     db::turn::take_in(db, WorkerId::new(), &[], LEASE, TTL, AT_ONCE, &both).await?;
-    sqlx::query("update conversation_states set lease_owner = null, lease_expires_at = null").execute(db).await?;
+    sqlx::query("update conversation_states set lease_owner = null, lease_expires_at = null")
+        .execute(db)
+        .await?;
     let turn = due(db, worker).await;
-    assert_eq!(texts(&turn), ["four", "Wednesday"], "by the time of their last change");
+    assert_eq!(
+        texts(&turn),
+        ["four", "Wednesday"],
+        "by the time of their last change"
+    );
     Ok(())
 }
 
@@ -308,7 +356,9 @@ async fn a_message_whose_id_is_known_from_another_session_is_a_repetition() -> R
     again.envelope.device = address.device();
     assert_eq!(take_in(db, PATIENT, &[again]).await?, [Intake::Known]);
     let numbers: Vec<Option<String>> =
-        sqlx::query_scalar("select phone_number from users order by phone_number").fetch_all(db).await?;
+        sqlx::query_scalar("select phone_number from users order by phone_number")
+            .fetch_all(db)
+            .await?;
     assert_eq!(numbers, [Some("+16505551234".into()), None]);
     Ok(())
 }

@@ -7,7 +7,7 @@ use e2e::{Deployment, eventually, store};
 use serde_json::json;
 use shared::db;
 use shared::db::commit::{Committed, NewReply, ReplyStatus};
-use shared::db::turn::{Arrival, Intake, Release, Silent, TurnInput};
+use shared::db::turn::{Arrival, Burst, Intake, Release, Silent, TurnInput};
 use shared::envelope::{Answered, Envelope};
 use shared::event::EventExtra;
 use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
@@ -15,6 +15,11 @@ use time::OffsetDateTime;
 
 const LEASE: Duration = Duration::from_secs(10);
 const TTL: Duration = Duration::from_secs(3600);
+/// For WhatsApp; no message here is from there.
+const BURST: Burst = Burst {
+    quiet: Duration::ZERO,
+    longest: Duration::ZERO,
+};
 
 fn arrival(device: &str, content: &str, stream_seq: u64) -> Arrival {
     Arrival {
@@ -46,6 +51,9 @@ fn reply(turn: &TurnInput, body: &str) -> NewReply {
         error: None,
         final_fields: json!({}),
         final_said: false,
+        deliveries: Vec::new(),
+        join: false,
+        revision: 0,
         state: Some(json!({"seen": body})),
         active_agent: Some("moody".into()),
         language: None,
@@ -63,7 +71,7 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
         arrival("b", "other", 2),
         arrival("a", "second", 3),
     ];
-    let taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, &batch).await?;
+    let taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, BURST, &batch).await?;
     assert!(taken.iter().all(|taken| taken.intake == Intake::Stored));
     assert_eq!(
         taken.iter().map(|taken| taken.user_created).collect::<Vec<_>>(),
@@ -75,7 +83,7 @@ async fn a_message_that_comes_again_is_known_and_a_session_is_leased_once() -> R
         .collect();
     assert_eq!(turns, [Some("first".into()), Some("other".into()), None]);
 
-    let again = db::turn::take_in(&deployment.db, two, &[], LEASE, TTL, &batch).await?;
+    let again = db::turn::take_in(&deployment.db, two, &[], LEASE, TTL, BURST, &batch).await?;
     assert!(
         again
             .iter()
@@ -125,7 +133,7 @@ async fn a_commit_is_fenced_by_owner_and_epoch_and_may_be_repeated() -> Result<(
     let deployment = Deployment::new().await?;
     let (one, two) = (WorkerId::new(), WorkerId::new());
     let batch = [arrival("a", "first", 1), arrival("a", "second", 2)];
-    let mut taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, &batch).await?;
+    let mut taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, BURST, &batch).await?;
     let first = taken.remove(0).turn.unwrap();
     let commit = async |worker, reply: NewReply| {
         anyhow::Ok(
@@ -227,6 +235,7 @@ async fn a_session_that_is_given_back_waits_and_a_hand_over_costs_no_attempt() -
         &[],
         LEASE,
         TTL,
+        BURST,
         &[arrival("a", "hello", 1)],
     )
     .await?;
@@ -279,6 +288,7 @@ async fn what_is_taken_in_late_takes_its_place_in_the_order_of_arrival() -> Resu
             &[],
             LEASE,
             TTL,
+            BURST,
             &[arrival("a", content, stream_seq)],
         )
         .await?;
@@ -304,12 +314,13 @@ async fn a_turn_steps_back_for_an_older_message_that_was_taken_in_after_it_had_b
         &[],
         LEASE,
         TTL,
+        BURST,
         &[arrival("a", "second", 2)],
     )
     .await?;
     let second = taken[0].turn.clone().unwrap();
     assert!(worker::order::is_oldest(&nats, &deployment.db, &second).await?);
-    db::turn::take_in(&deployment.db, WorkerId::new(), &[], LEASE, TTL, &late).await?;
+    db::turn::take_in(&deployment.db, WorkerId::new(), &[], LEASE, TTL, BURST, &late).await?;
     // The queue holds nothing: the older one has been acknowledged by now.
     assert!(!worker::order::is_oldest(&nats, &deployment.db, &second).await?);
     Ok(())
@@ -325,6 +336,7 @@ async fn what_was_erased_is_not_taken_in_again() -> Result<()> {
         &[],
         LEASE,
         TTL,
+        BURST,
         &[arrival("a", "hello", 1)],
     )
     .await?;
@@ -337,6 +349,7 @@ async fn what_was_erased_is_not_taken_in_again() -> Result<()> {
         &[],
         LEASE,
         TTL,
+        BURST,
         &[arrival("a", "old", 5), arrival("a", "new", 6)],
     )
     .await?;
@@ -365,7 +378,7 @@ async fn many_intakes_and_commits_at_once_do_not_deadlock() -> Result<()> {
                     .iter()
                     .map(|device| arrival(&device.to_string(), "x", round * 1000 + step * 100 + device))
                     .collect();
-                let taken = db::turn::take_in(&db, worker, &[], LEASE, TTL, &batch).await?;
+                let taken = db::turn::take_in(&db, worker, &[], LEASE, TTL, BURST, &batch).await?;
                 let replies: Vec<_> = taken
                     .iter()
                     .filter_map(|taken| taken.turn.as_ref())
@@ -399,7 +412,7 @@ async fn a_reply_is_stored_as_stopped_unless_its_final_event_said_something_else
     let worker = WorkerId::new();
     for (device, final_said, status) in [("a", false, "stopped"), ("b", true, "complete")] {
         let batch = [arrival(device, "Hello", 1)];
-        let taken = db::turn::take_in(&deployment.db, worker, &[], LEASE, TTL, &batch).await?;
+        let taken = db::turn::take_in(&deployment.db, worker, &[], LEASE, TTL, BURST, &batch).await?;
         let turn = taken[0].turn.as_ref().unwrap();
         let asked = "update conversation_states set stopped_seq = 1 where connection_id = $1";
         sqlx::query(asked)
@@ -437,7 +450,7 @@ async fn an_intake_that_waited_for_a_commit_begins_the_next_turn_and_not_the_ans
     let deployment = Deployment::new().await?;
     let (one, two) = (WorkerId::new(), WorkerId::new());
     let first = [arrival("a", "first", 1)];
-    let taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, &first).await?;
+    let taken = db::turn::take_in(&deployment.db, one, &[], LEASE, TTL, BURST, &first).await?;
     let answer = NewReply {
         go_on: false,
         ..reply(taken[0].turn.as_ref().unwrap(), "answer")
@@ -452,7 +465,7 @@ async fn an_intake_that_waited_for_a_commit_begins_the_next_turn_and_not_the_ans
     let intake = tokio::spawn({
         let db = deployment.db.clone();
         let second = [arrival("a", "second", 2)];
-        async move { db::turn::take_in(&db, two, &[], LEASE, TTL, &second).await }
+        async move { db::turn::take_in(&db, two, &[], LEASE, TTL, BURST, &second).await }
     });
     eventually("the intake waits for the commit", async || {
         let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
@@ -495,7 +508,7 @@ async fn an_answer_from_without_the_database_counts_only_where_its_request_is_ne
     let deployment = Deployment::new().await?;
     let worker = WorkerId::new();
     let take = async |batch: &[Arrival]| {
-        let taken = db::turn::take_in(&deployment.db, worker, &[], LEASE, TTL, batch).await;
+        let taken = db::turn::take_in(&deployment.db, worker, &[], LEASE, TTL, BURST, batch).await;
         taken.map(|taken| {
             let runs = taken.iter().filter(|taken| taken.turn.is_some()).count();
             (taken.iter().map(|taken| taken.intake).collect::<Vec<_>>(), runs)
@@ -545,7 +558,7 @@ async fn the_session_of_a_silent_worker_is_taken_unless_it_has_renewed_it_since(
     let deployment = Deployment::new().await?;
     let (silent, other) = (WorkerId::new(), WorkerId::new());
     let batch = [arrival("a", "first", 1)];
-    let taken = db::turn::take_in(&deployment.db, silent, &[], LEASE, TTL, &batch).await?;
+    let taken = db::turn::take_in(&deployment.db, silent, &[], LEASE, TTL, BURST, &batch).await?;
     let turn = taken[0].turn.clone().unwrap();
     let since = async || -> Result<Silent> {
         Ok(Silent {

@@ -134,7 +134,12 @@ async fn what_waits_in_the_queue_is_erased_also_where_a_worker_has_it() -> Resul
     };
     let second = std::time::Duration::from_secs(1);
     let worker = shared::ids::WorkerId::new();
-    let taken = shared::db::turn::take_in(&deployment.db, worker, &[], second, second, &[arrival]).await?;
+    let burst = shared::db::turn::Burst {
+        quiet: second,
+        longest: second,
+    };
+    let taken =
+        shared::db::turn::take_in(&deployment.db, worker, &[], second, second, burst, &[arrival]).await?;
     assert_eq!(taken[0].intake, shared::db::turn::Intake::Erased);
     assert_eq!(
         store::count(&deployment.db, "select count(*) from messages").await,

@@ -113,7 +113,10 @@ impl TurnInput {
 
     /// Up to where in the queue nothing may be left that this turn does not answer.
     pub fn last_stream_seq(&self) -> u64 {
-        self.requests().map(|request| request.stream_seq).max().unwrap_or_default()
+        self.requests()
+            .map(|request| request.stream_seq)
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -133,8 +136,6 @@ pub struct Arrival {
     pub envelope: Envelope,
     /// Its stream sequence in `CHAT`.
     pub stream_seq: u64,
-    /// It waits for nothing, and what runs makes way for it. Only where bursts are waited for.
-    pub urgent: bool,
 }
 
 /// How long a turn waits for the rest of a burst.
@@ -188,8 +189,10 @@ pub async fn take_in(
 ) -> sqlx::Result<Vec<TakenIn>> {
     let batch: Vec<_> = arrivals
         .iter()
-        .map(|Arrival { envelope, stream_seq, urgent }| {
+        .map(|Arrival { envelope, stream_seq }| {
             let whatsapp = envelope.whatsapp.as_ref();
+            // What runs makes way for it.
+            let urgent = whatsapp.is_some_and(|whatsapp| whatsapp.urgent);
             let (change, changes) = match whatsapp.map(|whatsapp| whatsapp.change) {
                 Some(Change::Edit { of }) => (Some("edit"), Some(of)),
                 Some(Change::Revoke { of }) => (Some("revoke"), Some(of)),
@@ -217,7 +220,7 @@ pub async fn take_in(
                 "stream_seq": envelope.answered.as_ref().map_or(*stream_seq, |answered| answered.stream_seq),
                 "body_hash": hex::encode(envelope.body_hash()),
                 "received_at": envelope.received_at.format(&Rfc3339).unwrap_or_default(),
-                "interrupt": *urgent || envelope.if_busy == IfBusy::Interrupt,
+                "interrupt": urgent || envelope.if_busy == IfBusy::Interrupt,
                 "answered": envelope.answered,
             })
         })

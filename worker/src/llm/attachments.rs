@@ -168,6 +168,8 @@ mod tests {
                 media,
             }],
             now: OffsetDateTime::UNIX_EPOCH,
+            written: OffsetDateTime::UNIX_EPOCH,
+            is_late: false,
             already_sent: AlreadySent::default(),
         }
     }

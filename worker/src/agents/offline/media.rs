@@ -15,7 +15,10 @@ pub(crate) fn acknowledge(desk: &mut Desk<'_>) {
         .flat_map(|request| request.media.iter().cloned())
         .collect();
     let asked = new.len();
-    let new: Vec<Media> = new.into_iter().filter(|media| media.kind != MediaKind::Unreadable).collect();
+    let new: Vec<Media> = new
+        .into_iter()
+        .filter(|media| media.kind != MediaKind::Unreadable)
+        .collect();
     if new.len() < asked {
         desk.say(desk.messages().unreadable.clone());
     }
