@@ -1,9 +1,9 @@
 //! The engine with a language model, against the fake server: real HTTP, no queue, no database.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bench::model::{FakeModel, Fault, Rule, Script};
+use bench::model::{FakeModel, Fault, Gate, Rule};
 use clap::Parser;
 use serde_json::{Value, json};
 use shared::clinic::Clinic;
@@ -19,9 +19,12 @@ use worker::llm::config::LlmArgs;
 
 /// Wednesday, noon in Istanbul.
 const NOW: OffsetDateTime = datetime!(2026-11-25 09:00 UTC);
+/// How long something is waited for that never takes so long.
+const PATIENCE: Duration = Duration::from_secs(30);
 const HELLO: &str = "Hello! I'm Anna, an AI assistant. Günaydın 😀! May I collect your details?";
 
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Command {
     #[command(flatten)]
     args: LlmArgs,
@@ -89,9 +92,7 @@ async fn run(manager: &ModelManager, turn: &Turn) -> Said {
         text
     };
     let both = async { tokio::join!(agent, reader) };
-    let (outcome, text) = tokio::time::timeout(Duration::from_secs(30), both)
-        .await
-        .expect("never a hang");
+    let (outcome, text) = tokio::time::timeout(PATIENCE, both).await.expect("never a hang");
     Said {
         text,
         outcome,
@@ -127,13 +128,9 @@ async fn every_fault_that_passes_ends_in_the_same_reply() {
         let server = FakeModel::start(vec![Rule::when("hello").says(HELLO).fails(&[fault])])
             .await
             .unwrap();
-        let began = Instant::now();
         let said = run(&manager(&server, &[]), &turn("Hello")).await;
         assert_eq!(said.text, HELLO, "{fault:?}");
         assert_eq!(server.requests().len(), requests, "{fault:?}");
-        if fault == F::RateLimited {
-            assert!(began.elapsed() >= Duration::from_secs(1), "Retry-After is kept");
-        }
     }
 }
 
@@ -471,34 +468,23 @@ async fn emergencies_never_reach_a_model_and_doses_never_reach_a_visitor() {
 
 #[tokio::test]
 async fn the_first_word_does_not_wait_for_the_second_and_a_turn_that_is_dropped_hangs_up() {
-    let server = FakeModel::start(Script {
-        pace_ms: 300,
-        ..Script::from(vec![
-            Rule::when("").says("Gladly, here is a sentence of many words"),
-        ])
-    })
-    .await
-    .unwrap();
-    let manager = manager(&server, &[]);
+    let gate = Gate::default();
+    let rule = Rule::when("").says("Gladly, here is a sentence of many words");
+    let server = FakeModel::start(vec![rule.behind(&gate)]).await.unwrap();
+    let manager = manager(&server, &["--llm-read-deadline", "1h"]);
     let (sender, mut pieces) = mpsc::channel(64);
     let task = tokio::spawn(async move {
         let mut reply = Reply::new(sender, Duration::ZERO);
         manager.run(&turn("Hello"), &mut reply).await.map(|_| ())
     });
-    assert_eq!(pieces.recv().await.as_deref(), Some("Gladly,"));
-    let written = server.requests()[0].first_token.unwrap();
-    assert!(
-        written.elapsed() < Duration::from_millis(250),
-        "{:?}",
-        written.elapsed()
+    gate.let_through(1);
+    let first = tokio::time::timeout(PATIENCE, pieces.recv()).await;
+    assert_eq!(
+        first.expect("the second one is held back").as_deref(),
+        Some("Gladly,")
     );
     task.abort();
-    let gone = async {
-        while !server.requests()[0].abandoned {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), gone)
+    tokio::time::timeout(PATIENCE, server.abandoned())
         .await
         .expect("the server is told");
 }
