@@ -1,7 +1,7 @@
 //! What the black-box tests stand on: real processes, real servers, and a client that behaves like a browser.
 //!
 //! - [`deployment`]: a database and a prefix of its own, with as many api and worker processes as a test wants
-//! - [`process`]: one of those, to be stopped, killed and read
+//! - [`process`]: one of those, to be stopped, killed and read; [`programs`]: where commands find them
 //! - [`client`] and [`sse`]: a visitor; [`raw`]: one that behaves badly
 //! - [`chaos`]: faults against a whole deployment, and the checker of what must hold all the same
 //! - [`store`]: what was stored and journalled, to be checked against what visitors saw
@@ -10,6 +10,7 @@ pub mod chaos;
 pub mod client;
 pub mod deployment;
 pub mod process;
+pub mod programs;
 pub mod raw;
 pub mod sse;
 pub mod store;
@@ -17,6 +18,7 @@ pub mod store;
 pub use client::Visitor;
 pub use deployment::Deployment;
 pub use process::Process;
+pub use programs::Programs;
 
 use std::time::Duration;
 

@@ -34,6 +34,22 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// A turn that knows nothing but the message.
+    pub fn bare(clinic: Arc<Clinic>, request: IncomingMessage, now: OffsetDateTime) -> Self {
+        Self {
+            clinic,
+            user: Profile::default(),
+            active_agent: None,
+            state: Value::Object(serde_json::Map::new()),
+            history: Vec::new(),
+            requests: vec![request],
+            now,
+            written: now,
+            is_late: false,
+            already_sent: AlreadySent::default(),
+        }
+    }
+
     /// What the visitor writes in this turn, as one text.
     pub fn said(&self) -> String {
         let said: Vec<&str> = self
