@@ -18,6 +18,8 @@ mod overload;
 mod sessions;
 mod stateless;
 mod stop;
+mod storm;
 mod topology;
 mod turns;
+mod whatsapp;
 mod wire;
