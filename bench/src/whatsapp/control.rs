@@ -21,7 +21,7 @@ pub fn router(phones: Phones) -> Router {
         )
         .route("/sim/{provider}/statuses", get(statuses).put(set_statuses))
         .route("/sim/{provider}/received", get(received))
-        .route("/sim/{provider}/webhooks", get(webhooks))
+        .route("/sim/{provider}/summary", get(summary))
         .with_state(phones)
 }
 
@@ -74,7 +74,15 @@ async fn received(State(phones): State<Phones>, Path(provider): Path<Provider>) 
     .into_response()
 }
 
-async fn webhooks(State(phones): State<Phones>, Path(provider): Path<Provider>) -> Response {
-    let courier = &phones.line(provider).courier;
-    Json(json!({ "pending": courier.pending(), "answers": courier.summary() })).into_response()
+/// The same in numbers, with those of the webhooks.
+async fn summary(State(phones): State<Phones>, Path(provider): Path<Provider>) -> Response {
+    let line = phones.line(provider);
+    Json(json!({
+        "accepted": line.records.total(),
+        "refused": line.records.refused().len(),
+        "repeated": line.records.repeated().len(),
+        "pending": line.courier.pending(),
+        "webhooks": line.courier.summary(),
+    }))
+    .into_response()
 }

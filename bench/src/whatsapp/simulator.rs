@@ -70,6 +70,22 @@ impl Simulator {
         self.server.url()
     }
 
+    /// The settings with which an api and its workers know this simulator: names of environment variables, and values.
+    pub fn settings(&self) -> [(&'static str, String); 9] {
+        let (meta, twilio) = (self.phones.meta.account(), self.phones.twilio.account());
+        [
+            ("META_BASE_URL", self.base_url()),
+            ("META_PHONE_NUMBER_ID", meta.phone_number_id.clone()),
+            ("META_APP_SECRET", meta.app_secret.clone()),
+            ("META_VERIFY_TOKEN", meta.verify_token.clone()),
+            ("META_ACCESS_TOKEN", meta.access_token.clone()),
+            ("TWILIO_BASE_URL", self.base_url()),
+            ("TWILIO_ACCOUNT_SID", twilio.account_sid.clone()),
+            ("TWILIO_AUTH_TOKEN", twilio.auth_token.clone()),
+            ("TWILIO_FROM", twilio.from.clone()),
+        ]
+    }
+
     /// Meta.
     pub fn meta(&self) -> &Meta {
         &self.phones.meta

@@ -25,7 +25,6 @@ pub enum Provider {
 
 /// Something that is done on a phone.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Act {
     /// Whom it is done to.
     #[serde(default)]
