@@ -19,4 +19,5 @@ mod stateless;
 mod stop;
 mod topology;
 mod turns;
+mod webhooks;
 mod wire;
