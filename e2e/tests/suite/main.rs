@@ -22,4 +22,5 @@ mod storm;
 mod topology;
 mod turns;
 mod whatsapp;
+mod webhooks;
 mod wire;
