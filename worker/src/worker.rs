@@ -18,6 +18,7 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::commit::Commits;
 use crate::database::Database;
+use crate::deliver::Deliveries;
 use crate::erased::AnyAgent;
 use crate::lease::{Lease, Leases};
 use crate::speak::Pace;
@@ -39,6 +40,8 @@ pub struct Worker {
     pub clinic: Arc<Clinic>,
     /// Who answers.
     pub agent: Arc<dyn AnyAgent>,
+    /// The outbox, to be woken when something was put in.
+    pub deliveries: Deliveries,
     /// How agents are run.
     pub pace: Pace,
     /// How long a visitor of the website waits for PostgreSQL; `None`: for as long as it takes.
