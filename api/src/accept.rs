@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use shared::envelope::{Envelope, IfBusy};
 use shared::ids::{Channel, RequestId};
 use shared::nats::ACK_DEADLINE;
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info};
 
@@ -81,18 +80,13 @@ pub async fn accept(
         let detail = "Too many messages of this conversation wait for their reply.";
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_pending_messages", detail).retry_after(1)
     })?;
+    let (device, phone_number) = (visitor.device.clone(), visitor.phone_number());
     let envelope = Envelope {
-        request_id: request,
-        session: visitor.session,
-        channel: Channel::Web,
-        device: visitor.device.clone(),
-        phone_number: visitor.phone_number(),
         verified: visitor.verified(),
         content: message.content,
         media: message.media,
-        received_at: OffsetDateTime::now_utc(),
         if_busy: message.if_busy,
-        answered: None,
+        ..Envelope::new(request, visitor.session, Channel::Web, device, phone_number)
     };
     // A task of its own: dropped halfway, it would leave a message behind whose place is given back.
     let accepted =

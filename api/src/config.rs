@@ -22,9 +22,6 @@ pub struct Config {
     /// Websites on other origins that may call the api from a browser, e.g. https://clinic.example, separated by commas.
     #[arg(long, env, value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
-    /// The address under which visitors reach the api. With https, cookies are marked Secure.
-    #[arg(long, env)]
-    pub public_url: Option<String>,
     /// Messages of one session that may wait for their reply; beyond it, 429.
     #[arg(long, env, default_value_t = 256)]
     pub max_pending_per_session: usize,
@@ -48,7 +45,8 @@ pub struct Config {
 impl Config {
     /// Whether visitors come over https.
     pub fn is_https(&self) -> bool {
-        self.public_url
+        self.common
+            .public_url
             .as_deref()
             .is_some_and(|url| url.to_ascii_lowercase().starts_with("https://"))
     }

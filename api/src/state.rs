@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use shared::clinic::Clinic;
 use shared::lifecycle::Lifecycle;
 use shared::nats::Nats;
+use shared::whatsapp::Senders;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,8 @@ pub struct Parts {
     pub stored: Stored,
     /// Who is asking.
     pub identity: Identity,
+    /// Our numbers on WhatsApp.
+    pub senders: Senders,
     /// Messages that wait for their reply.
     pub in_flight: InFlight,
     /// Ends streams, and then everything.
@@ -51,7 +54,7 @@ impl App {
     /// Puts the parts together. Needs no server to be there.
     ///
     /// # Errors
-    /// The clinic's file cannot be used.
+    /// The clinic's file cannot be used, or a number on WhatsApp is not complete.
     pub fn new(config: Config, nats: Nats, pool: PgPool, lifecycle: Lifecycle) -> anyhow::Result<Self> {
         let clinic: Clinic = config.common.clinic()?;
         Ok(Self(Arc::new(Parts {
@@ -60,6 +63,7 @@ impl App {
                 config.is_https(),
                 !config.allowed_origins.is_empty(),
             ),
+            senders: config.common.senders()?,
             in_flight: InFlight::new(config.max_pending_per_session.max(1)),
             stored: Stored::new(pool.clone()),
             probe: Probe::default(),

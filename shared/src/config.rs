@@ -6,13 +6,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use serde::Deserialize;
 
 use crate::clinic::{Clinic, ClinicError};
 use crate::subject::Subjects;
 use crate::topology::Limits;
+use crate::whatsapp::{ConfigError, Senders, WhatsAppArgs};
 
 /// A value that never prints.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
@@ -104,9 +107,24 @@ pub struct CommonArgs {
     /// Turns on debug logs. Even they never contain what visitors write.
     #[arg(long, env, default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub debug: bool,
+    /// The address under which visitors and providers reach the api. With https, cookies are marked Secure. Twilio signs what
+    /// it sends for this address, so with Twilio it has to be set.
+    #[arg(long, env)]
+    pub public_url: Option<String>,
+    /// WhatsApp.
+    #[command(flatten)]
+    pub whatsapp: WhatsAppArgs,
 }
 
 impl CommonArgs {
+    /// The numbers on WhatsApp.
+    ///
+    /// # Errors
+    /// One of them is not complete, or makes no sense. The text is for the operator and holds no secret.
+    pub fn senders(&self) -> Result<Senders, ConfigError> {
+        self.whatsapp.senders(self.public_url.as_deref())
+    }
+
     /// The clinic of [`Self::clinic_config`].
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::event::EventExtra;
 use crate::ids::{Channel, RequestId, SessionKey, user_id};
 use crate::media::Media;
+use crate::whatsapp::WhatsApp;
 
 /// A message on `chat.incoming.<channel>.<session>`, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,8 @@ pub struct Envelope {
     pub channel: Channel,
     /// `connections.device_id`.
     pub device: String,
-    /// `users.phone_number`: `chat_{user id or device}` on the web.
+    /// `users.phone_number`: `chat_{user id or device}` on the web, `+1234567890` on WhatsApp, and `whatsapp:{user id}` where
+    /// WhatsApp keeps the number to itself (stored as null then; the user's id is derived from it all the same).
     pub phone_number: String,
     /// Whether the website vouched for the user.
     pub verified: bool,
@@ -39,6 +41,9 @@ pub struct Envelope {
     /// The reply that it was given while PostgreSQL was away; the message itself has been on the queue before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<Answered>,
+    /// What a message from WhatsApp has besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whatsapp: Option<WhatsApp>,
 }
 
 /// What a message wants where a reply of its session still runs.
@@ -75,6 +80,30 @@ pub struct Answered {
 }
 
 impl Envelope {
+    /// An empty message, accepted now, by somebody for whom no website vouches. Whoever makes one sets what it has.
+    pub fn new(
+        request_id: RequestId,
+        session: SessionKey,
+        channel: Channel,
+        device: impl Into<String>,
+        phone_number: impl Into<String>,
+    ) -> Self {
+        Self {
+            request_id,
+            session,
+            channel,
+            device: device.into(),
+            phone_number: phone_number.into(),
+            verified: false,
+            content: String::new(),
+            media: Vec::new(),
+            received_at: OffsetDateTime::now_utc(),
+            if_busy: IfBusy::default(),
+            answered: None,
+            whatsapp: None,
+        }
+    }
+
     /// `users.id` of the writer.
     pub fn user_id(&self) -> Uuid {
         user_id(&self.phone_number, self.verified)

@@ -4,6 +4,7 @@
 //! - [`subject`], [`topology`], [`nats`], [`journal`]: where it goes, and how it is read back
 //! - [`db`]: what is stored
 //! - [`clinic`], [`config`]: what an operator sets
+//! - [`whatsapp`]: what the two providers of WhatsApp need besides
 //! - [`batch`], [`retry`], [`lifecycle`], [`telemetry`], [`tls`]: how a process behaves
 
 pub mod batch;
@@ -22,3 +23,4 @@ pub mod subject;
 pub mod telemetry;
 pub mod tls;
 pub mod topology;
+pub mod whatsapp;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::ids::{Channel, RequestId, SessionKey, WorkerId};
+use crate::whatsapp::Provider;
 
 /// The prefix that leaves stream names as they are in the documentation.
 pub const DEFAULT_PREFIX: &str = "chat";
@@ -93,6 +94,16 @@ impl Subjects {
         format!("{}.dead.*.{session}", self.prefix)
     }
 
+    /// Where a provider's word about a message of ours is queued.
+    pub fn status(&self, provider: Provider) -> String {
+        format!("{}.status.{provider}", self.prefix)
+    }
+
+    /// Every such word.
+    pub fn all_status(&self) -> String {
+        format!("{}.status.>", self.prefix)
+    }
+
     /// Hints to whoever runs the session.
     pub fn control(&self, session: SessionKey) -> String {
         format!("{}.control.{session}", self.prefix)
@@ -128,6 +139,11 @@ impl Subjects {
         self.named("DEAD")
     }
 
+    /// The stream of what providers say about our messages.
+    pub fn status_stream(&self) -> String {
+        self.named("STATUS")
+    }
+
     /// The stream of the mark.
     pub fn boot_stream(&self) -> String {
         self.named("BOOT")
@@ -135,10 +151,19 @@ impl Subjects {
 
     /// The work queue's durable consumer.
     pub fn workers_consumer(&self) -> String {
+        self.consumer("workers")
+    }
+
+    /// The durable consumer of [`Self::status_stream`].
+    pub fn statuses_consumer(&self) -> String {
+        self.consumer("statuses")
+    }
+
+    fn consumer(&self, name: &str) -> String {
         if self.prefix == DEFAULT_PREFIX {
-            "workers".into()
+            name.to_owned()
         } else {
-            format!("{}_workers", self.prefix)
+            format!("{}_{name}", self.prefix)
         }
     }
 
@@ -165,6 +190,7 @@ mod tests {
         );
         assert_eq!(subjects.chat_stream(), "CHAT");
         assert_eq!(subjects.workers_consumer(), "workers");
+        assert_eq!(subjects.status(Provider::Meta), "chat.status.meta");
     }
 
     #[test]
@@ -172,6 +198,7 @@ mod tests {
         let subjects: Subjects = "t-1".parse().unwrap();
         assert_eq!(subjects.chat_stream(), "T-1_CHAT");
         assert_eq!(subjects.all_tokens(), "t-1.tokens.*.*");
+        assert_eq!(subjects.statuses_consumer(), "t-1_statuses");
         for bad in ["", "A", "a.b", "a*", "a>", "a b"] {
             assert_eq!(bad.parse::<Subjects>(), Err(BadPrefix));
         }

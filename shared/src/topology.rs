@@ -1,4 +1,4 @@
-//! The streams and the consumer that we need: created where missing, compared where present; of what operators can choose,
+//! The streams and the consumers that we need: created where missing, compared where present; of what operators can choose,
 //! nothing is changed by a start.
 
 use std::time::Duration;
@@ -102,15 +102,27 @@ pub async fn ensure(context: &Context, subjects: &Subjects, limits: Limits) -> R
             queued_up_to = stream.cached_info().state.last_sequence;
         }
     }
-    let consumer = workers_consumer(subjects);
-    let name = subjects.workers_consumer();
+    let (chat, status) = (subjects.chat_stream(), subjects.status_stream());
+    let (workers, statuses) = (workers_consumer(subjects), statuses_consumer(subjects));
+    ensure_consumer(context, &chat, subjects.workers_consumer(), workers).await?;
+    ensure_consumer(context, &status, subjects.statuses_consumer(), statuses).await?;
+    if limits.is_single() {
+        mark(context, subjects, queued_up_to).await?;
+    }
+    Ok(())
+}
+
+async fn ensure_consumer(
+    context: &Context,
+    stream: &str,
+    name: String,
+    consumer: pull::Config,
+) -> Result<(), TopologyError> {
     let call = |source: async_nats::Error| TopologyError::Call {
         name: name.clone(),
         source,
     };
-    let stream = within(context.get_stream_no_info(subjects.chat_stream()))
-        .await
-        .map_err(call)?;
+    let stream = within(context.get_stream_no_info(stream)).await.map_err(call)?;
     let found = within(stream.get_or_create_consumer(&name, consumer.clone()))
         .await
         .map_err(call)?;
@@ -121,9 +133,6 @@ pub async fn ensure(context: &Context, subjects: &Subjects, limits: Limits) -> R
     if outdated {
         // An earlier version made it, and nobody can choose this one.
         within(stream.update_consumer(consumer)).await.map_err(call)?;
-    }
-    if limits.is_single() {
-        mark(context, subjects, queued_up_to).await?;
     }
     Ok(())
 }
@@ -197,13 +206,24 @@ fn streams(subjects: &Subjects, limits: Limits) -> Vec<Config> {
         max_bytes: limits.chat_max_bytes,
         ..common.clone()
     };
+    let status = Config {
+        name: subjects.status_stream(),
+        subjects: vec![subjects.all_status()],
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::Old,
+        // As long as a provider repeats what it could not deliver.
+        max_age: Duration::from_secs(7 * 24 * 60 * 60),
+        max_bytes: limits.chat_max_bytes / 4,
+        duplicate_window: Duration::from_secs(10 * 60),
+        ..common.clone()
+    };
     let boot = Config {
         name: subjects.boot_stream(),
         subjects: vec![subjects.boot()],
         storage: StorageType::Memory,
         ..common
     };
-    let mut streams = vec![chat, tokens, dead];
+    let mut streams = vec![chat, tokens, dead, status];
     streams.extend(limits.is_single().then_some(boot));
     streams
 }
@@ -217,6 +237,18 @@ pub fn workers_consumer(subjects: &Subjects) -> pull::Config {
         // Attempts and limits are counted in PostgreSQL.
         max_deliver: -1,
         max_ack_pending: -1,
+        ..pull::Config::default()
+    }
+}
+
+/// The one durable consumer through which all workers hear what became of their messages.
+pub fn statuses_consumer(subjects: &Subjects) -> pull::Config {
+    pull::Config {
+        durable_name: Some(subjects.statuses_consumer()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_deliver: -1,
+        max_ack_pending: 1_000,
         ..pull::Config::default()
     }
 }

@@ -81,6 +81,8 @@ pub async fn run_with(config: Config, lifecycle: Lifecycle, agent: Arc<dyn AnyAg
     );
     let id = WorkerId::new();
     let clinic = Arc::new(config.common.clinic().context("CLINIC_CONFIG")?);
+    // A number that could not answer is no number: better to say so now.
+    config.common.senders()?;
     // What the parts that end last hold on to.
     let ended = CancellationToken::new();
     let _end = ended.clone().drop_guard();

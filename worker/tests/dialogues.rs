@@ -206,14 +206,8 @@ fn requests(step: &Step) -> Vec<IncomingMessage> {
 
 fn media(link: &str) -> Media {
     match link.strip_prefix("audio:") {
-        Some(url) => Media {
-            kind: MediaKind::Audio,
-            url: url.to_owned(),
-        },
-        None => Media {
-            kind: MediaKind::Media,
-            url: link.to_owned(),
-        },
+        Some(url) => Media::new(MediaKind::Audio, url),
+        None => Media::new(MediaKind::Media, link),
     }
 }
 

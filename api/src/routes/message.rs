@@ -93,7 +93,7 @@ impl Message {
         let mut media = Vec::new();
         for (field, kind) in [("media_urls", MediaKind::Media), ("audio_urls", MediaKind::Audio)] {
             for url in urls(field, fields.remove(field))? {
-                media.push(Media { kind, url });
+                media.push(Media::new(kind, url));
                 if media.len() > MAX_URLS {
                     let detail = format!("A message carries up to {MAX_URLS} links.");
                     return Err(Problem::bad(field, "too_many_urls", detail));
@@ -317,15 +317,11 @@ mod tests {
         });
         let message = Message::parse(&serde_json::to_vec(&body).unwrap()).unwrap();
         assert_eq!(message.content, " hi ");
-        let media = |kind, url: &str| Media {
-            kind,
-            url: url.into(),
-        };
         assert_eq!(
             message.media,
             [
-                media(MediaKind::Media, "https://x/é.jpg"),
-                media(MediaKind::Audio, "HTTP://x/a.ogg")
+                Media::new(MediaKind::Media, "https://x/é.jpg"),
+                Media::new(MediaKind::Audio, "HTTP://x/a.ogg")
             ]
         );
         let most = json!({"content": "x".repeat(65_536), "media_urls": vec!["http://x/"; 10]});

@@ -154,7 +154,7 @@ fn require_own_origin(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
             .config
             .allowed_origins
             .iter()
-            .chain(&app.config.public_url)
+            .chain(&app.config.common.public_url)
             .any(|allowed| allowed.trim().trim_end_matches('/') == origin);
     if ours {
         return Ok(());

@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::db;
 use shared::db::commit::{Committed, NewReply, ReplyStatus};
 use shared::db::turn::{Arrival, Intake, Release, Silent, TurnInput};
-use shared::envelope::{Answered, Envelope, IfBusy};
+use shared::envelope::{Answered, Envelope};
 use shared::event::EventExtra;
 use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
 use time::OffsetDateTime;
@@ -19,17 +19,14 @@ const TTL: Duration = Duration::from_secs(3600);
 fn arrival(device: &str, content: &str, stream_seq: u64) -> Arrival {
     Arrival {
         envelope: Envelope {
-            request_id: RequestId::new(),
-            session: SessionKey::derive(Channel::Web, device, None),
-            channel: Channel::Web,
-            device: device.into(),
-            phone_number: format!("chat_{device}"),
-            verified: false,
             content: content.into(),
-            media: Vec::new(),
-            received_at: OffsetDateTime::now_utc(),
-            if_busy: IfBusy::Queue,
-            answered: None,
+            ..Envelope::new(
+                RequestId::new(),
+                SessionKey::derive(Channel::Web, device, None),
+                Channel::Web,
+                device,
+                format!("chat_{device}"),
+            )
         },
         stream_seq,
     }

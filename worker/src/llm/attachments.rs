@@ -69,7 +69,7 @@ impl Opener {
             match (opened.next().flatten(), media.kind) {
                 (Some(Opened::Picture(picture)), _) => attachments.pictures.push(picture),
                 (Some(Opened::Voice(text)), _) => texts.push(text),
-                (None, MediaKind::Media) => attachments.unseen += 1,
+                (None, MediaKind::Media | MediaKind::Unreadable) => attachments.unseen += 1,
                 (None, MediaKind::Audio) => attachments.unheard += 1,
             }
         }
@@ -117,7 +117,7 @@ impl Opener {
                 let text: String = clean(&text.ok()?).trim().chars().take(MAX_TRANSCRIPT).collect();
                 (!text.is_empty()).then_some(Opened::Voice(text))
             }
-            MediaKind::Media => None,
+            MediaKind::Media | MediaKind::Unreadable => None,
         }
     }
 
@@ -181,10 +181,8 @@ mod tests {
         };
         let server = FakeModel::start(script).await.unwrap();
         let base = server.base_url();
-        let file = |kind, name: &str| Media {
-            kind,
-            url: format!("{}/files/{name}", base.trim_end_matches("/v1")),
-        };
+        let file =
+            |kind, name: &str| Media::new(kind, format!("{}/files/{name}", base.trim_end_matches("/v1")));
         let turn = turn(vec![
             file(MediaKind::Media, "a.png"),
             file(MediaKind::Audio, "a.ogg"),
