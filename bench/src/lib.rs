@@ -1,4 +1,7 @@
-//! What measurements and tests stand on: [`model`] is a fake model server, a real HTTP server that speaks the OpenAI-compatible
-//! protocol with all its deviations.
+//! What measurements and tests stand on: fake servers that speak real protocols over real HTTP.
+//!
+//! - [`model`]: a model server, OpenAI-compatible, with all its deviations
+//! - [`whatsapp`]: WhatsApp's two providers, Meta's Cloud API and Twilio, and a phone to play with
 
 pub mod model;
+pub mod whatsapp;
