@@ -6,7 +6,8 @@
 //! - [`lease`] keeps the sessions, [`control`] hears that one was stopped, [`janitor`] ends them, [`sign_of_life`] tells that the
 //!   worker lives, [`leftover`] tidies the queue
 //! - [`agents`] is who answers; [`llm`] is how they think with a language model
-//! - [`failed`] is for operators
+//! - [`deliver`] brings replies to WhatsApp
+//! - [`failed`] and [`undelivered`] are for operators
 
 pub mod agents;
 pub mod commit;
@@ -29,6 +30,7 @@ pub mod speak;
 pub mod stateless;
 pub mod takeover;
 pub mod turn;
+pub mod undelivered;
 pub mod whatsapp;
 pub mod worker;
 
@@ -52,6 +54,7 @@ use crate::agents::offline::Manager;
 use crate::commit::Commits;
 use crate::config::Config;
 use crate::database::Database;
+use crate::deliver::Deliveries;
 use crate::erased::AnyAgent;
 use crate::lease::Leases;
 use crate::llm::ModelManager;
@@ -67,7 +70,10 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The settings, the streams or the schema are not as they must be. A server that is away is waited for.
 pub async fn run(config: Config, lifecycle: Lifecycle) -> anyhow::Result<()> {
     let agent: Arc<dyn AnyAgent> = match config.llm.settings()? {
-        Some(settings) => Arc::new(ModelManager::new(settings)?),
+        Some(settings) => {
+            let deliveries = Deliveries::new(config.common.senders()?)?;
+            Arc::new(ModelManager::new(settings)?.with_providers(deliveries.providers()))
+        }
         None => Arc::new(Manager::new()),
     };
     run_with(config, lifecycle, agent).await
@@ -85,7 +91,7 @@ pub async fn run_with(config: Config, lifecycle: Lifecycle, agent: Arc<dyn AnyAg
     let id = WorkerId::new();
     let clinic = Arc::new(config.common.clinic().context("CLINIC_CONFIG")?);
     // A number that could not answer is no number: better to say so now.
-    config.common.senders()?;
+    let deliveries = Deliveries::new(config.common.senders()?)?;
     // What the parts that end last hold on to.
     let ended = CancellationToken::new();
     let _end = ended.clone().drop_guard();
@@ -103,7 +109,10 @@ pub async fn run_with(config: Config, lifecycle: Lifecycle, agent: Arc<dyn AnyAg
     .context("NATS_URL")?;
     lifecycle.harden_after(config.drain_deadline);
     if migrated(&db, &lifecycle.soft).await? {
-        work(&config, id, nats, db, clinic, agent, &lifecycle, &ended).await;
+        work(
+            &config, id, nats, db, clinic, agent, deliveries, &lifecycle, &ended,
+        )
+        .await;
     }
     let error = fatal.lock().unwrap_or_else(PoisonError::into_inner).take();
     error.map_or(Ok(()), Err)
@@ -138,6 +147,7 @@ async fn work(
     db: PgPool,
     clinic: Arc<shared::clinic::Clinic>,
     agent: Arc<dyn AnyAgent>,
+    deliveries: Deliveries,
     lifecycle: &Lifecycle,
     ended: &CancellationToken,
 ) {
@@ -148,6 +158,7 @@ async fn work(
         db: db.clone(),
         clinic,
         agent,
+        deliveries: deliveries.clone(),
         pace: Pace {
             token_interval: config.token_interval,
             token_delay: Duration::from_millis(config.offline_token_delay_ms),
@@ -159,7 +170,6 @@ async fn work(
         lifecycle: lifecycle.clone(),
         leases: leases.clone(),
         commits: Commits::new(db.clone(), id, &leases, lifecycle.hard.clone()),
-        deliveries: Arc::default(),
         slots: Arc::new(Semaphore::new(config.worker_concurrency)),
         tasks: TaskTracker::new(),
         alone: RwLock::new(()),
@@ -196,16 +206,24 @@ async fn work(
         intakes.clone(),
         config.cleanup_interval,
     ));
+    let on_their_way = TaskTracker::new();
+    if let Some(providers) = deliveries.providers() {
+        let settings = deliver::Settings::new(config.common.whatsapp.whatsapp_rate, providers.senders());
+        let ends = (&lifecycle.soft, &lifecycle.hard);
+        deliveries.run(settings, &worker.db, &nats, &on_their_way, ends);
+    }
     info!(worker = %id, "worker started");
 
     consumer::run(worker.clone(), intakes).await;
 
     info!(turns = worker.tasks.len(), "worker drains");
     worker.tasks.close();
+    on_their_way.close();
+    let all_done = async || tokio::join!(worker.tasks.wait(), on_their_way.wait());
     tokio::select! {
-        () = worker.tasks.wait() => {}
+        _ = all_done() => {}
         () = lifecycle.hard.cancelled() => {
-            if tokio::time::timeout(LAST_WORDS, worker.tasks.wait()).await.is_err() {
+            if tokio::time::timeout(LAST_WORDS, all_done()).await.is_err() {
                 warn!(turns = worker.tasks.len(), "turns were left to their leases");
             }
         }

@@ -30,6 +30,13 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
+    /// List the numbers that stand still, and the messages to WhatsApp that failed, are held, or have waited for more than a minute,
+    /// newest first: id, status, error, when it was written, attempts, session.
+    Undelivered {
+        /// Messages at most.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
     /// Run messages again that were given up; their replies begin anew, where their readers stand.
     ///
     /// It fails where one of them is unknown or has not failed; the others run all the same.
@@ -70,6 +77,16 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
                 println!("No message has failed");
             }
             for line in failed {
+                println!("{line}");
+            }
+            Ok(())
+        }
+        Some(Command::Undelivered { limit }) => {
+            let lines = worker::undelivered::list(&cli.config, limit).await?;
+            if lines.is_empty() {
+                println!("Every message was delivered");
+            }
+            for line in lines {
                 println!("{line}");
             }
             Ok(())

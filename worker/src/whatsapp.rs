@@ -40,7 +40,8 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
             code: "too_many_attempts",
         })
     } else {
-        let _typing = typing::show(worker, address, input);
+        let _typing = (input.request.provider_id.as_deref())
+            .map(|message_id| typing::show(&worker.deliveries, address, message_id));
         let ends = Ends {
             stop: lease.stopped_at(input.last_stream_seq()),
             lost: &lease.lost,
@@ -106,7 +107,7 @@ async fn store(
             if let (Some(agent), Some((ttl, locked_at))) = (agent, lock) {
                 turn::log_lock(lease, &agent, locked_at, ttl);
             }
-            worker.deliveries.notify_one();
+            worker.deliveries.wake();
             Ok(After::Idle)
         }
         Committed::Overtaken => {

@@ -11,13 +11,14 @@ use shared::lifecycle::Lifecycle;
 use shared::nats::Nats;
 use shared::retry::{self, BRIEFLY};
 use sqlx::PgPool;
-use tokio::sync::{Notify, OwnedSemaphorePermit, RwLock, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info_span, warn};
 
 use crate::commit::Commits;
 use crate::database::Database;
+use crate::deliver::Deliveries;
 use crate::erased::AnyAgent;
 use crate::lease::{Lease, Leases};
 use crate::speak::Pace;
@@ -39,6 +40,8 @@ pub struct Worker {
     pub clinic: Arc<Clinic>,
     /// Who answers.
     pub agent: Arc<dyn AnyAgent>,
+    /// The outbox, to be woken when something was put in.
+    pub deliveries: Deliveries,
     /// How agents are run.
     pub pace: Pace,
     /// Beyond this a reply on WhatsApp is late.
@@ -53,8 +56,6 @@ pub struct Worker {
     pub leases: Leases,
     /// Where replies are stored.
     pub commits: Commits,
-    /// Told when there is something to send.
-    pub deliveries: Arc<Notify>,
     /// One permit a turn.
     pub slots: Arc<Semaphore>,
     /// Everything that has to end before the process does.

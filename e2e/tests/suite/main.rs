@@ -21,6 +21,6 @@ mod stop;
 mod storm;
 mod topology;
 mod turns;
-mod whatsapp;
 mod webhooks;
+mod whatsapp;
 mod wire;

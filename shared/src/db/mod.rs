@@ -1,6 +1,7 @@
 //! PostgreSQL: the pool, the migrations, and one module a concern.
 
 pub mod commit;
+pub mod delivery;
 pub mod erase;
 pub mod failed;
 pub mod history;

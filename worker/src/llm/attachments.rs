@@ -1,6 +1,7 @@
 //! What a visitor attached, as far as the model can take it: pictures as they are, voice messages as text.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,8 @@ use super::fetch::{Fetcher, File, Unfetched};
 use super::work::attached;
 use crate::agents::Turn;
 use crate::agents::offline::joint::clean;
+use crate::deliver;
+use crate::deliver::provider::Providers;
 
 /// Files of one message that are opened; the specialists see all of them.
 const MAX_OPENED: usize = 4;
@@ -31,6 +34,8 @@ const VOICES: [&str; 4] = ["audio/", "application/ogg", "video/mp4", "video/webm
 pub(crate) struct Opener {
     fetcher: Fetcher,
     client: Client,
+    /// Who keeps what came over WhatsApp.
+    providers: Option<Arc<Providers>>,
 }
 
 /// What came of the attachments of a turn.
@@ -55,7 +60,16 @@ enum Opened {
 impl Opener {
     /// An opener that transcribes with `client`.
     pub(crate) fn new(fetcher: Fetcher, client: Client) -> Self {
-        Self { fetcher, client }
+        Self {
+            fetcher,
+            client,
+            providers: None,
+        }
+    }
+
+    /// With a way to what visitors send over WhatsApp.
+    pub(crate) fn with_providers(self, providers: Option<Arc<Providers>>) -> Self {
+        Self { providers, ..self }
     }
 
     /// The turn with what its voice messages say, and the rest of what is attached.
@@ -122,6 +136,13 @@ impl Opener {
     }
 
     async fn fetch(&self, media: &Media, kinds: &[&str]) -> Option<File> {
+        if Providers::keeps(&media.url) {
+            let fetched = self.providers.as_ref()?.fetch(media).await;
+            let file = fetched.inspect_err(|reason| debug!(?reason, "an attachment was not fetched"));
+            let deliver::media::File { kind, bytes } = file.ok()?;
+            let expected = kinds.iter().any(|expected| kind.starts_with(expected));
+            return expected.then_some(File { kind, bytes });
+        }
         let fetched = self.fetcher.fetch(&media.url, kinds).await;
         fetched
             .inspect_err(|reason: &Unfetched| debug!(?reason, "an attachment was not fetched"))

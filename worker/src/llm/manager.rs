@@ -1,5 +1,6 @@
 //! The manager that thinks with a language model: emergencies by rule, then rounds of text and tools, and the rules where it fails.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
@@ -21,6 +22,7 @@ use super::wire::{Message, ToolCall};
 use super::work::Work;
 use crate::agents::offline::joint::{self, MANAGER, Messages};
 use crate::agents::{Agent, AgentError, Outcome, Reply, Turn};
+use crate::deliver::provider::Providers;
 
 /// So many times the model may call tools in one turn; then it has to answer.
 const MAX_ROUNDS: usize = 4;
@@ -61,6 +63,13 @@ impl ModelManager {
             opener: Opener::new(Fetcher::new()?, client),
             history_tokens,
         })
+    }
+
+    /// With a way to what visitors send over WhatsApp.
+    #[must_use]
+    pub fn with_providers(mut self, providers: Option<&Arc<Providers>>) -> Self {
+        self.opener = self.opener.with_providers(providers.cloned());
+        self
     }
 
     /// Lets the model answer: rounds of text and tools.
