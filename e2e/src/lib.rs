@@ -4,11 +4,13 @@
 //! - [`process`]: one of those, to be stopped, killed and read
 //! - [`client`] and [`sse`]: a visitor; [`raw`]: one that behaves badly
 //! - [`chaos`]: faults against a whole deployment, and the checker of what must hold all the same
+//! - [`dialogues`]: conversations as data, played through the agents without any of that
 //! - [`store`]: what was stored and journalled, to be checked against what visitors saw
 
 pub mod chaos;
 pub mod client;
 pub mod deployment;
+pub mod dialogues;
 pub mod process;
 pub mod raw;
 pub mod sse;

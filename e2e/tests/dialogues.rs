@@ -1,0 +1,42 @@
+//! The dialogues of `e2e/dialogues/` through the offline rules, and those with a script through the engine with a model.
+
+use e2e::dialogues::{Dialogue, Engine, Played, file, play, scripted};
+use worker::agents::offline::Manager;
+
+/// What is to be read where a dialogue went wrong; nothing where it went well.
+fn report(dialogue: &Dialogue, played: &Played) -> Option<String> {
+    let (name, problems) = (&dialogue.name, &played.problems);
+    (!problems.is_empty()).then(|| format!("== {name}\n{}\n{}\n", problems.join("\n"), played.transcript))
+}
+
+#[tokio::test]
+async fn every_dialogue_goes_as_written_by_the_rules() {
+    let dialogues = file::all().unwrap();
+    assert!(
+        dialogues.len() >= 120,
+        "only {} dialogues were found",
+        dialogues.len()
+    );
+    let mut failed = Vec::new();
+    for dialogue in &dialogues {
+        let played = play(&Manager::new(), Engine::Rules, dialogue).await;
+        assert_eq!(played.turns, dialogue.turns.len(), "{}", dialogue.name);
+        failed.extend(report(dialogue, &played));
+    }
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
+
+#[tokio::test]
+async fn every_dialogue_with_a_script_goes_as_written_with_a_model() {
+    let (mut count, mut failed) = (0, Vec::new());
+    for dialogue in &file::all().unwrap() {
+        let Some(played) = scripted::play(dialogue).await.unwrap() else {
+            continue;
+        };
+        count += 1;
+        assert_eq!(played.turns, dialogue.turns.len(), "{}", dialogue.name);
+        failed.extend(report(dialogue, &played));
+    }
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+    assert!(count >= 24, "only {count} dialogues have a script");
+}
