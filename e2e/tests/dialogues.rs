@@ -1,5 +1,6 @@
 //! The dialogues of `e2e/dialogues/` through the offline rules, and those with a script through the engine with a model.
 
+use bench::model::{FakeModel, Rule};
 use e2e::dialogues::{Dialogue, Engine, Played, file, play, scripted};
 use worker::agents::offline::Manager;
 
@@ -39,4 +40,27 @@ async fn every_dialogue_with_a_script_goes_as_written_with_a_model() {
     }
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
     assert!(count >= 24, "only {count} dialogues have a script");
+}
+
+/// Emergencies go well without it, and where nothing is said, a greeting may do; the others have to ask for more.
+#[tokio::test]
+async fn a_model_that_greets_whatever_is_said_passes_few_dialogues() {
+    let greeting = "Hello! I'm Anna, the AI consultation assistant. Is it okay for me to collect your personal information?";
+    let server = FakeModel::start(vec![Rule::when("").says(greeting)])
+        .await
+        .unwrap();
+    let model = scripted::asking(&server).unwrap();
+    let (mut count, mut passed) = (0, Vec::new());
+    for dialogue in &file::all().unwrap() {
+        if dialogue.rules_only.is_none() {
+            count += 1;
+            let played = play(&model, Engine::Model, dialogue).await;
+            passed.extend(played.problems.is_empty().then(|| dialogue.name.clone()));
+        }
+    }
+    assert!(
+        passed.len() * 5 < count,
+        "{} of {count} pass: {passed:?}",
+        passed.len()
+    );
 }

@@ -52,7 +52,10 @@ pub async fn play(dialogue: &Dialogue) -> Result<Option<Played>> {
 }
 
 /// The engine with `server` as its model, whatever the environment says.
-fn asking(server: &FakeModel) -> Result<ModelManager> {
+///
+/// # Errors
+/// The HTTP client cannot be built.
+pub fn asking(server: &FakeModel) -> Result<ModelManager> {
     shared::tls::install();
     let url = server.base_url();
     let settings = [

@@ -1,4 +1,4 @@
-//! The few sentences that visitors read where the model has failed, in the language that they write.
+//! The few sentences that visitors read where the model has failed, in the language of the conversation.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::agents::Turn;
+use crate::agents::offline::joint;
 
 /// The sentences of one language.
 #[derive(Debug, Deserialize)]
@@ -21,87 +22,55 @@ static SENTENCES: LazyLock<HashMap<String, Sentences>> = LazyLock::new(|| {
         .expect("a test reads the sentences of every language")
 });
 
-/// Words that tell a language from the others.
-const WORDS: [(&str, &[&str]); 2] = [
-    (
-        "tr",
-        &[
-            "merhaba",
-            "bir",
-            "ve",
-            "için",
-            "istiyorum",
-            "ne",
-            "evet",
-            "hayır",
-            "selam",
-            "var",
-            "mı",
-            "mi",
-            "fiyat",
-            "randevu",
-            "teşekkürler",
-        ],
-    ),
-    (
-        "de",
-        &[
-            "ich", "und", "bitte", "möchte", "hallo", "guten", "ja", "nein", "danke", "wie", "ist", "was",
-            "kostet", "einen", "der", "die", "das",
-        ],
-    ),
-];
-
 /// The sentences for whoever wrote this turn's messages.
 pub(crate) fn sentences(turn: &Turn) -> &'static Sentences {
-    let earlier = turn.history.iter().filter(|message| message.incoming);
-    let texts = turn
-        .requests
-        .iter()
-        .map(|request| request.content.as_str())
-        .chain(earlier.rev().map(|message| message.body.as_str()));
-    let found = texts.take(4).find_map(language);
-    let known = turn.user.language.as_deref().and_then(|tag| tag.get(..2));
     SENTENCES
-        .get(found.or(known).unwrap_or("en"))
+        .get(joint::desk(turn).language.tag)
         .unwrap_or_else(|| &SENTENCES["en"])
-}
-
-/// The language of a text, where it shows.
-fn language(text: &str) -> Option<&'static str> {
-    if text
-        .chars()
-        .any(|character| ('\u{0600}'..='\u{06ff}').contains(&character))
-    {
-        return Some("ar");
-    }
-    let text = text.to_lowercase();
-    let words: Vec<&str> = text.split(|character: char| !character.is_alphabetic()).collect();
-    let counted =
-        WORDS.map(|(language, known)| (words.iter().filter(|word| known.contains(word)).count(), language));
-    let (count, language) = counted.into_iter().max_by_key(|(count, _)| *count)?;
-    match count {
-        0 if words.iter().any(|word| word.len() > 2) => Some("en"),
-        0 => None,
-        _ => Some(language),
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SENTENCES, language};
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use shared::clinic::Clinic;
+    use time::macros::datetime;
+    use uuid::Uuid;
+
+    use super::{SENTENCES, sentences};
+    use crate::agents::{AlreadySent, IncomingMessage, Profile, Turn};
 
     #[test]
-    fn every_language_has_its_sentences_and_is_known_by_its_words() {
-        for (text, expected) in [
-            ("Hello, how much is it?", Some("en")),
-            ("Merhaba, fiyat ne kadar?", Some("tr")),
-            ("Guten Tag, was kostet das?", Some("de")),
-            ("مرحبا", Some("ar")),
-            ("ok", None),
+    fn the_sentences_are_in_the_language_of_the_conversation() {
+        for (language, text, expected) in [
+            (None, "Hello, how much is it?", "en"),
+            (None, "Merhaba, fiyat ne kadar?", "tr"),
+            (None, "Guten Tag, was kostet das?", "de"),
+            (None, "مرحبا", "ar"),
+            (Some("de"), "Hans Müller", "de"),
+            (Some("tr"), "ok", "tr"),
+            (None, "ok", "en"),
         ] {
-            assert_eq!(language(text), expected, "{text}");
-            assert!(SENTENCES.contains_key(expected.unwrap_or("en")));
+            let turn = Turn {
+                clinic: Arc::new(Clinic::shipped()),
+                user: Profile::default(),
+                active_agent: None,
+                state: json!({ "language": language }),
+                history: Vec::new(),
+                requests: vec![IncomingMessage {
+                    request_id: Uuid::from_u128(7),
+                    content: text.to_owned(),
+                    media: Vec::new(),
+                }],
+                now: datetime!(2026-11-25 09:00 UTC),
+                already_sent: AlreadySent::default(),
+            };
+            let found = sentences(&turn);
+            assert!(
+                std::ptr::eq(found, &raw const SENTENCES[expected]),
+                "{text}: {found:?}"
+            );
         }
     }
 }

@@ -38,14 +38,8 @@ pub(crate) struct Work<'a> {
 impl<'a> Work<'a> {
     /// Takes up a session.
     pub(crate) fn begin(turn: &'a Turn) -> Self {
-        let mut desk = Desk::new(turn);
+        let mut desk = joint::desk(turn);
         let memory = Memory::read(&turn.state);
-        let said: Vec<&str> = turn
-            .requests
-            .iter()
-            .map(|request| request.content.as_str())
-            .collect();
-        desk.follow(&said.join("\n"));
         joint::recognise(&mut desk);
         let conversation = &mut desk.conversation;
         let room = MAX_MEDIA.saturating_sub(conversation.media.len());

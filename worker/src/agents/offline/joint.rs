@@ -16,6 +16,19 @@ use super::understanding::text::Text;
 use super::understanding::treatment::mentions;
 use super::understanding::vocabulary::Vocabulary;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};
+use crate::agents::Turn;
+
+/// A desk that has heard in which language this turn's messages are.
+pub(crate) fn desk(turn: &Turn) -> Desk<'_> {
+    let said: Vec<&str> = turn
+        .requests
+        .iter()
+        .map(|request| request.content.as_str())
+        .collect();
+    let mut desk = Desk::new(turn);
+    desk.follow(&said.join("\n"));
+    desk
+}
 
 /// Pins the session to a person.
 pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
