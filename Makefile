@@ -22,7 +22,7 @@ run: ## Start everything on this machine: http://localhost:8000/, Ctrl-C stops i
 test: setup-browser ## Run all tests (ARGS="--package api" for some)
 	@cargo test $(or $(ARGS),--workspace)
 
-dialogues: ## Play the dialogues against the language model that LLM_BASE_URL, LLM_API_KEY and LLM_MODEL name (DIALOGUE="no dose" ARGS="--help")
+dialogues: ## Play the dialogues against the language model that LLM_BASE_URL, LLM_API_KEY and LLM_MODEL name (DIALOGUE="one by one" ARGS=--help)
 	@cargo run --quiet --bin dialogues -- $(ARGS)
 
 chaos: setup ## Break everything at random, and check what must hold (SECONDS=60 SEED=1 ARGS="--cluster")

@@ -42,6 +42,19 @@ async fn every_dialogue_with_a_script_goes_as_written_with_a_model() {
     assert!(count >= 24, "only {count} dialogues have a script");
 }
 
+#[test]
+fn every_script_is_of_some_dialogue() {
+    let dialogues = file::all().unwrap();
+    for entry in std::fs::read_dir(file::folder().join("scripts")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let used = dialogues
+            .iter()
+            .any(|dialogue| dialogue.script.as_deref() == name);
+        assert!(used, "{}", path.display());
+    }
+}
+
 /// Emergencies go well without it, and where nothing is said, a greeting may do; the others have to ask for more.
 #[tokio::test]
 async fn a_model_that_greets_whatever_is_said_passes_few_dialogues() {

@@ -34,11 +34,11 @@ pub struct Script {
 pub struct Rule {
     /// The last message of the user contains this, in any case; absent: any message.
     pub when: Option<String>,
-    /// It is the user's so manieth message, from 1; absent: any.
+    /// The place of that message among the user's, from 1; absent: any.
     pub turn: Option<usize>,
     /// So many rounds of tools have followed it; absent: 0.
     pub round: usize,
-    /// One of the tools has answered with this since then; absent: whatever they said.
+    /// What the tools have answered to it since then has this in it; absent: whatever they said.
     pub told: Option<String>,
     /// The model that is asked for; absent: any.
     pub model: Option<String>,

@@ -20,6 +20,9 @@ const MAX_NAME: usize = 80;
 const MAX_TREATMENT: usize = 80;
 const MAX_TIME: usize = 80;
 
+/// As many treatments as the rules take.
+const MAX_TREATMENTS: usize = 4;
+
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 const CLOCK: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute]");
 
@@ -242,6 +245,7 @@ impl<'a> Work<'a> {
         if treatments.is_empty() {
             treatments.push(words);
         }
+        treatments.truncate(MAX_TREATMENTS);
         let conversation = &mut self.desk.conversation;
         conversation.topic = treatments.first().cloned();
         conversation.details.treatments = treatments;
