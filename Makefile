@@ -1,7 +1,7 @@
 # The commands of this repository. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser run test chaos services clean-data fmt lint sqlx sqlx-check
+.PHONY: help setup setup-browser run test dialogues chaos services clean-data fmt lint sqlx sqlx-check
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ run: ## Start everything on this machine: http://localhost:8000/, Ctrl-C stops i
 
 test: setup-browser ## Run all tests (ARGS="--package api" for some)
 	@cargo test $(or $(ARGS),--workspace)
+
+dialogues: ## Play the dialogues against the language model that LLM_BASE_URL, LLM_API_KEY and LLM_MODEL name (DIALOGUE="one by one" ARGS=--help)
+	@cargo run --quiet --bin dialogues -- $(ARGS)
 
 chaos: setup ## Break everything at random, and check what must hold (SECONDS=60 SEED=1 ARGS="--cluster")
 	@cargo build --quiet --workspace --bins

@@ -16,6 +16,8 @@ pub(crate) use super::understanding::text::{clean, tidy};
 use super::understanding::answer::{self as yes_or_no, Answer};
 use super::understanding::contact::{self, Invalid};
 use super::understanding::text::Text;
+use super::understanding::treatment::mentions;
+use super::understanding::vocabulary::Vocabulary;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};
 
 /// Whether `said` tells of an emergency.
@@ -64,7 +66,21 @@ pub(crate) fn email(text: &str) -> Result<String, &'static str> {
         .ok_or("this is no complete e-mail address")
 }
 
-/// Whether the clinic can be met on a date.
+/// The treatments of the clinic that `text` names in any of its words for them, by their own names.
+pub(crate) fn treatments(desk: &Desk<'_>, text: &str) -> Vec<String> {
+    let (clinic, lexicon) = (desk.clinic(), &desk.language.lexicon);
+    let text = desk.language.read(text);
+    let mut names: Vec<String> = Vec::new();
+    for mention in mentions(&text.tokens, &Vocabulary::new(clinic, lexicon), lexicon) {
+        let name = &clinic.treatments[mention.index].name;
+        if !mention.refused && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// Checks that the clinic can be met on a date.
 ///
 /// # Errors
 /// Why it cannot.
