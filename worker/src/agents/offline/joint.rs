@@ -11,9 +11,9 @@ pub(crate) use super::scheduling::{give_consent, recognise, refuse, store_name, 
 pub(crate) use super::understanding::contact::digits;
 pub(crate) use super::understanding::text::{clean, tidy};
 
+use super::language::Said;
 use super::understanding::answer::{self as yes_or_no, Answer};
 use super::understanding::contact::{self, Invalid};
-use super::understanding::text::Text;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};
 
 /// Pins the session to a person.
@@ -21,9 +21,15 @@ pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
     super::human::take_over(desk);
 }
 
+/// Goes over to the language of this turn's message, where that is clear.
+pub(crate) fn listen(desk: &mut Desk<'_>) {
+    desk.listen(&Said::new(&desk.turn.said()));
+}
+
 /// Whether the message of this turn is a plain no.
 pub(crate) fn says_no(desk: &Desk<'_>) -> bool {
-    yes_or_no::find(&Text::new(&desk.turn.said()), &desk.language.lexicon) == Some(Answer::No)
+    let lexicon = &desk.language.lexicon;
+    yes_or_no::find(&lexicon.read(&desk.turn.said()), lexicon) == Some(Answer::No)
 }
 
 /// The telephone number in `text`, as it is written there.
