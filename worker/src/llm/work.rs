@@ -43,7 +43,7 @@ impl<'a> Work<'a> {
     pub(crate) fn begin(turn: &'a Turn) -> Self {
         let mut desk = Desk::new(turn);
         let memory = Memory::read(&turn.state);
-        desk.listen(&turn.said());
+        joint::listen(&mut desk);
         joint::recognise(&mut desk);
         let conversation = &mut desk.conversation;
         let room = MAX_MEDIA.saturating_sub(conversation.media.len());
