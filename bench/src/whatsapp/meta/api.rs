@@ -1,6 +1,7 @@
 //! The routes of the Graph API that the clinic calls.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -85,6 +86,10 @@ async fn messages(
         Ok(Request::Mark { message, typing }) => return mark(&meta, message, typing).await,
         Ok(Request::Message(outgoing)) => outgoing,
     };
+    if !meta.pace.allows(&outgoing.to, Instant::now()) {
+        meta.line().refuse(&outgoing.to, outgoing.our_id, 131_056);
+        return error::refusal(131_056);
+    }
     let accepted = Accepted {
         id: wamid(),
         to: outgoing.to,
