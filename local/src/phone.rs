@@ -39,11 +39,10 @@ pub async fn start(
 }
 
 /// What another worker needs to know of it, a line `NAME=value` each.
-pub fn lines(simulator: &Simulator) -> String {
-    let settings = simulator.settings().into_iter();
-    settings
-        .map(|(name, value)| format!("{name}={value}\n"))
-        .collect()
+pub fn lines(simulator: &Simulator, settings: &Settings) -> String {
+    let public = settings.api.common.public_url.clone().unwrap_or_default();
+    let all = simulator.settings().into_iter().chain([("PUBLIC_URL", public)]);
+    all.map(|(name, value)| format!("{name}={value}\n")).collect()
 }
 
 /// Where this machine reaches what listens there.
@@ -76,6 +75,7 @@ mod tests {
             assert_eq!(senders.meta[0].base_url, simulator.base_url());
             assert_eq!(senders.twilio[0].public_url, "http://localhost:8000");
         }
+        assert!(lines(&simulator, &settings).contains("PUBLIC_URL=http://localhost:8000\n"));
         assert!(
             simulator
                 .meta()

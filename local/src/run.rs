@@ -41,7 +41,9 @@ pub async fn run(place: &Place, phone: &Phone) -> Result<()> {
         () = stop.next() => return Ok(()),
     };
     settings.use_servers(&services);
-    let simulated = simulator.as_ref().map_or_else(String::new, phone::lines);
+    let simulated = simulator
+        .as_ref()
+        .map_or_else(String::new, |it| phone::lines(it, &settings));
     services.note(&format!("PAGE={page}\n{simulated}"))?;
 
     let (front, back) = (Lifecycle::new(), Lifecycle::new());

@@ -20,8 +20,8 @@ use crate::whatsapp::fault::{Fault, Target};
 use crate::whatsapp::line;
 use crate::whatsapp::record::{Accepted, Mark};
 
-/// The longest request that is read.
-const MAX_BODY: usize = 1 << 20;
+/// The longest request that is read; what is read is kept, so this bounds the memory.
+const MAX_BODY: usize = 64 << 10;
 
 /// All routes.
 pub fn router(meta: Arc<Meta>) -> Router {
