@@ -12,12 +12,12 @@ setup: ## Install what is missing: PostgreSQL's programs, a NATS server, a C com
 setup-browser: ## The same, and what the browser tests need: Chromium, Node.js, a library (test does it, too)
 	@scripts/setup.sh --browser
 
-# A worker's answer is paced like someone typing; 0 would be as fast as it can.
-run: ## Start everything on this machine: http://localhost:8000/, Ctrl-C stops it and keeps the data
+# A worker's answer is paced like someone typing; 0 would be as fast as it can. WHATSAPP=sim comes with a phone.
+run: ## Start everything on this machine: http://localhost:8000/, Ctrl-C stops it and keeps the data (WHATSAPP=sim)
 	@echo "Installs what is missing, builds (some 5 minutes the first time, then seconds), starts Frontdesk."
 	@scripts/setup.sh
 	@cargo build --package local
-	@OFFLINE_TOKEN_DELAY_MS=$${OFFLINE_TOKEN_DELAY_MS:-15} exec cargo run --quiet --package local -- run
+	@OFFLINE_TOKEN_DELAY_MS=$${OFFLINE_TOKEN_DELAY_MS:-15} $(if $(WHATSAPP),WHATSAPP=$(WHATSAPP)) exec cargo run --quiet --package local -- run
 
 test: setup-browser ## Run all tests (ARGS="--package api" for some)
 	@cargo test $(or $(ARGS),--workspace)
