@@ -100,7 +100,7 @@ fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String
         _ => "confirm",
     };
     let known = json!({"name": details.name, "treatment": details.treatments, "phone": details.phone,
-        "email": details.email, "preferred_time": details.time, "attachments": conversation.media.len()});
+        "email": details.email, "preferred_time": details.time.as_ref().map(|_| desk.time(details)), "attachments": conversation.media.len()});
     let earlier = work.memory().before(heard).map_or_else(String::new, |earlier| {
         fill(
             include_str!("prompts/summary.md"),

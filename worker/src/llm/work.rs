@@ -40,6 +40,12 @@ impl<'a> Work<'a> {
     pub(crate) fn begin(turn: &'a Turn) -> Self {
         let mut desk = Desk::new(turn);
         let memory = Memory::read(&turn.state);
+        let said: Vec<&str> = turn
+            .requests
+            .iter()
+            .map(|request| request.content.as_str())
+            .collect();
+        desk.follow(&said.join("\n"));
         joint::recognise(&mut desk);
         let conversation = &mut desk.conversation;
         let room = MAX_MEDIA.saturating_sub(conversation.media.len());
@@ -238,15 +244,13 @@ impl<'a> Work<'a> {
         if !words.chars().any(char::is_alphabetic) {
             return Err("the treatment is named in words".into());
         }
-        let lower = words.to_lowercase();
-        let known = self.desk.clinic().treatments.iter().find(|known| {
-            let mut names = known.synonyms.iter().chain([&known.name]).chain(&known.also);
-            names.any(|name| name.to_lowercase() == lower) || known.full_name().to_lowercase() == lower
-        });
-        let treatment = known.map_or(words, |known| known.name.clone());
+        let mut treatments = joint::treatments(&self.desk, &words);
+        if treatments.is_empty() {
+            treatments.push(words);
+        }
         let conversation = &mut self.desk.conversation;
-        conversation.topic = Some(treatment.clone());
-        conversation.details.treatments = vec![treatment];
+        conversation.topic = treatments.first().cloned();
+        conversation.details.treatments = treatments;
         Ok(())
     }
 
@@ -286,16 +290,12 @@ impl<'a> Work<'a> {
         let clock = clock
             .map(|clock| Time::parse(clock, CLOCK).map_err(|_| "a time of day is written HH:MM"))
             .transpose()?;
-        let mut dates = Vec::new();
         if let Some(date) = date {
-            dates.push(joint::date(&self.desk, self.desk.now(), date, clock)?);
+            joint::meet(&self.desk, self.desk.now(), date, clock)?;
         }
         let details = &mut self.desk.conversation.details;
-        details.time = Some(match dates.first() {
-            Some(date) => format!("{words} ({date})"),
-            None => words,
-        });
-        details.dates = dates;
+        details.time = Some(words);
+        details.dates = date.and_then(|date| date.format(DATE).ok()).into_iter().collect();
         Ok(())
     }
 

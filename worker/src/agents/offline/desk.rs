@@ -4,7 +4,7 @@ use shared::clinic::{Clinic, DayHours};
 use time::OffsetDateTime;
 
 use super::conversation::{Ask, Conversation, Details};
-use super::language::{Language, Messages, by_tag, english, fill, languages};
+use super::language::{Language, Messages, by_tag, detect, english, fill, languages};
 use crate::agents::{Effect, Outcome, Turn};
 
 /// The names under which a session is pinned to an agent.
@@ -52,6 +52,14 @@ impl<'a> Desk<'a> {
 
     pub(crate) fn messages(&self) -> &'static Messages {
         &self.language.messages
+    }
+
+    /// From now on in the language of `said`, where that is clear.
+    pub(crate) fn follow(&mut self, said: &str) {
+        let current = spoken(&self.conversation, self.turn);
+        if let Some(language) = detect(said, current, &self.conversation) {
+            self.speak(language);
+        }
     }
 
     /// From now on in `language`.

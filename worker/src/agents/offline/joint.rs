@@ -13,6 +13,8 @@ pub(crate) use super::understanding::text::{clean, tidy};
 use super::understanding::answer::{self as yes_or_no, Answer};
 use super::understanding::contact::{self, Invalid};
 use super::understanding::text::Text;
+use super::understanding::treatment::mentions;
+use super::understanding::vocabulary::Vocabulary;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};
 
 /// Pins the session to a person.
@@ -54,16 +56,30 @@ pub(crate) fn email(text: &str) -> Result<String, &'static str> {
         .ok_or("this is no complete e-mail address")
 }
 
-/// A date as it is said to the visitor, where the clinic can be met then.
+/// The treatments of the clinic that `text` names in any of its words for them, by their own names.
+pub(crate) fn treatments(desk: &Desk<'_>, text: &str) -> Vec<String> {
+    let (clinic, lexicon) = (desk.clinic(), &desk.language.lexicon);
+    let text = desk.language.read(text);
+    let mut names: Vec<String> = Vec::new();
+    for mention in mentions(&text.tokens, &Vocabulary::new(clinic, lexicon), lexicon) {
+        let name = &clinic.treatments[mention.index].name;
+        if !mention.refused && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// Checks that the clinic can be met on a date.
 ///
 /// # Errors
 /// Why it cannot.
-pub(crate) fn date(
+pub(crate) fn meet(
     desk: &Desk<'_>,
     now: OffsetDateTime,
     date: Date,
     time: Option<Time>,
-) -> Result<String, String> {
+) -> Result<(), String> {
     let clock = Clock {
         now,
         hours: &desk.clinic().opening_hours,
@@ -74,7 +90,7 @@ pub(crate) fn date(
         ..When::default()
     };
     match resolve(&when, clock) {
-        Ok(_) => Ok(desk.messages().date(date)),
+        Ok(_) => Ok(()),
         Err(Problem::Past(_)) => Err("this time has passed, or the clinic has closed for that day".into()),
         Err(Problem::Closed(_)) => Err("the clinic is closed on that day".into()),
         Err(Problem::Outside(_, from, until)) => Err(format!(

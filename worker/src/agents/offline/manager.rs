@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 use super::conversation::{Ask, Consent};
 use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING, spoken};
 use super::emergency::{self, Emergency};
-use super::language::{detect, fill};
+use super::language::fill;
 use super::understanding::answer::Answer;
 use super::understanding::found::{self, Found};
 use super::understanding::question::Question;
@@ -46,13 +46,8 @@ pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
         .collect();
     let said = said.join("\n");
     let emergency = emergency::find(&said);
-    let spoken = spoken(&desk.conversation, turn);
-    let written = detect(&said, spoken, &desk.conversation);
-    if let Some(language) = written.or_else(|| {
-        emergency
-            .filter(|_| spoken.is_none())
-            .map(|(_, language)| language)
-    }) {
+    desk.follow(&said);
+    if let (Some((_, language)), None) = (emergency, spoken(&desk.conversation, turn)) {
         desk.speak(language);
     }
     let text = desk.language.read(&said);
