@@ -8,10 +8,11 @@ pub(crate) use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
 pub(crate) use super::manager::{answer, answer_emergency};
 pub(crate) use super::scheduling::{give_consent, recognise, refuse, store_name, submit, withdraw};
 pub(crate) use super::understanding::contact::digits;
-pub(crate) use super::understanding::text::{clean, tidy};
+pub(crate) use super::understanding::text::{clean, is_invisible, tidy};
 
 use super::understanding::answer::{self as yes_or_no, Answer};
 use super::understanding::contact::{self, Invalid};
+use super::understanding::found;
 use super::understanding::text::Text;
 use super::understanding::treatment::mentions;
 use super::understanding::vocabulary::Vocabulary;
@@ -24,13 +25,29 @@ pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
 
 /// Whether the message of this turn is a plain no.
 pub(crate) fn says_no(desk: &Desk<'_>) -> bool {
+    yes_or_no::find(&heard(desk), &desk.language.lexicon) == Some(Answer::No)
+}
+
+/// Whether the message of this turn allows in so many words to collect personal information.
+pub(crate) fn grants(desk: &Desk<'_>) -> bool {
+    found::read(
+        &heard(desk),
+        &desk.conversation,
+        desk.clinic(),
+        &desk.language.lexicon,
+    )
+    .grant
+}
+
+/// The messages of this turn as the language of the conversation reads them.
+fn heard(desk: &Desk<'_>) -> Text {
     let said: Vec<&str> = desk
         .turn
         .requests
         .iter()
         .map(|request| request.content.as_str())
         .collect();
-    yes_or_no::find(&Text::new(&said.join("\n")), &desk.language.lexicon) == Some(Answer::No)
+    desk.language.read(&said.join("\n"))
 }
 
 /// The telephone number in `text`, as it is written there.
