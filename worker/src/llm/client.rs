@@ -19,8 +19,8 @@ use super::config::Settings;
 use super::failure::Failure;
 use super::wire::Body;
 
-/// The most bytes that are read of one reply: a hundred times a long one.
-const MAX_BYTES: usize = 1 << 20;
+/// The most bytes that are read of one reply: some thirty thousand chunks, most of which may be thoughts that nobody hears.
+const MAX_BYTES: usize = 8 << 20;
 
 /// How long the usage and the end of the stream may take once the reply is whole; nobody needs to wait for them.
 const LAST_CHUNKS: Duration = Duration::from_secs(1);
@@ -107,7 +107,14 @@ impl Client {
     /// See [`Failure`].
     pub(crate) async fn transcribe(&self, model: &str, kind: &str, sound: &[u8]) -> Result<String, Failure> {
         let boundary = Uuid::now_v7().simple();
-        let name = kind.rsplit('/').next().unwrap_or("ogg");
+        // A stranger's server has named the type: nothing of it but letters and digits may stand in quotes.
+        let name: String = kind
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
         let head = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--{boundary}\r\n\
             Content-Disposition: form-data; name=\"file\"; filename=\"voice.{name}\"\r\nContent-Type: {kind}\r\n\r\n"

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout_at;
 use tracing::{info, warn};
 
 use super::assembly::{Completion, Usage};
@@ -36,6 +37,7 @@ pub struct ModelManager {
     models: Models,
     opener: Opener,
     history_tokens: usize,
+    reply_deadline: Duration,
 }
 
 /// What a turn has cost.
@@ -55,12 +57,13 @@ impl ModelManager {
     /// # Errors
     /// The HTTP client cannot be built.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let history_tokens = settings.history_tokens;
+        let (history_tokens, reply_deadline) = (settings.history_tokens, settings.reply_deadline);
         let client = Client::new(settings)?;
         Ok(Self {
             models: Models::new(client.clone()),
             opener: Opener::new(Fetcher::new()?, client),
             history_tokens,
+            reply_deadline,
         })
     }
 
@@ -72,13 +75,13 @@ impl ModelManager {
         work: &mut Work<'_>,
         voice: &mut Voice<'_>,
     ) -> Result<(), Trouble> {
-        let (past, heard) = history::bounded(&turn.history, self.history_tokens);
+        let past = history::bounded(&turn.history, self.history_tokens);
         let mut messages = vec![Message::System {
             content: String::new(),
         }];
-        messages.extend(past);
+        messages.extend(past.messages);
         messages.push(Message::User {
-            content: prompt::question(turn, attachments),
+            content: prompt::question(turn, past.unanswered, attachments),
         });
         messages.extend(made_before(turn, work));
         let mut resumes = !voice.text().is_empty();
@@ -87,11 +90,12 @@ impl ModelManager {
         let began = Instant::now();
         let result = loop {
             messages[0] = Message::System {
-                content: prompt::system(work, heard, attachments),
+                content: prompt::system(work, &past.heard, attachments),
             };
             let tools = tools::of(work.agent());
             let mut asked = messages.clone();
-            if std::mem::take(&mut resumes) {
+            let resumed = std::mem::take(&mut resumes) && !voice.of_this_round().is_empty();
+            if resumed {
                 asked.push(said(voice.of_this_round()));
                 asked.push(Message::User {
                     content: prompt::CONTINUE.to_owned().into(),
@@ -101,6 +105,7 @@ impl ModelManager {
                 messages: &asked,
                 tools: &tools,
                 may_call: round < MAX_ROUNDS,
+                may_be_silent: resumed && voice.may_be_whole(),
             };
             cost.requests += 1;
             let heard = self.hear(question, voice, &mut cost, began).await;
@@ -242,6 +247,7 @@ impl Agent for ModelManager {
             remember(turn, &mut outcome);
             return Ok(outcome);
         }
+        let deadline = tokio::time::Instant::now() + self.reply_deadline;
         let (turn, attachments) = self.opener.open(turn).await;
         let turn = &*turn;
         // A voice message can tell of one, too.
@@ -255,7 +261,8 @@ impl Agent for ModelManager {
         let own = sentences(turn);
         let mut work = Work::begin(turn);
         let mut voice = Voice::new(reply, &turn.already_sent.text, &own.medical);
-        match self.converse(turn, &attachments, &mut work, &mut voice).await {
+        let conversed = timeout_at(deadline, self.converse(turn, &attachments, &mut work, &mut voice)).await;
+        match conversed.unwrap_or(Err(Trouble::Model(Failure::TooSlow))) {
             Ok(()) => {}
             Err(Trouble::Agent(error)) => return Err(error),
             Err(Trouble::TooLong) if !voice.text().is_empty() => voice.close("").await?,
@@ -273,6 +280,7 @@ impl Agent for ModelManager {
                 voice.close(&own.interrupted).await?;
             }
         }
+        voice.keeps();
         Ok(work.finish(voice.text()))
     }
 }
@@ -351,3 +359,6 @@ impl Cost {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,8 +32,8 @@ static PHRASES: LazyLock<Phrases> =
 /// What asks a model to go on with a reply that was cut off.
 pub(crate) const CONTINUE: &str = include_str!("prompts/continue.md");
 
-/// The first message: who the model is, what it is to do, and how things stand. `heard` messages of the visitor follow it.
-pub(crate) fn system(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String {
+/// The first message: who the model is, what it is to do, and how things stand. The messages `heard` follow it.
+pub(crate) fn system(work: &Work<'_>, heard: &[&str], attachments: &Attachments) -> String {
     let (desk, phrases) = (work.desk(), &*PHRASES);
     let clinic = desk.clinic();
     let (task, instructions) = match work.agent() {
@@ -77,7 +77,7 @@ pub(crate) fn system(work: &Work<'_>, heard: usize, attachments: &Attachments) -
     )
 }
 
-fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String {
+fn situation(work: &Work<'_>, heard: &[&str], attachments: &Attachments) -> String {
     let (desk, phrases) = (work.desk(), &*PHRASES);
     let conversation = &desk.conversation;
     let details = &conversation.details;
@@ -101,7 +101,7 @@ fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String
     };
     let known = json!({"name": details.name, "treatment": details.treatments, "phone": details.phone,
         "email": details.email, "preferred_time": details.time.as_ref().map(|_| desk.time(details)), "attachments": conversation.media.len()});
-    let earlier = work.memory().before(heard).map_or_else(String::new, |earlier| {
+    let earlier = work.memory().besides(heard).map_or_else(String::new, |earlier| {
         fill(
             include_str!("prompts/summary.md"),
             &[("earlier", &earlier.to_string())],
@@ -133,6 +133,7 @@ fn listed(attachments: &Attachments) -> String {
         heard,
         unseen,
         unheard,
+        ..
     } = attachments;
     if pictures.len() + heard + unseen + unheard == 0 {
         return PHRASES.none.clone();
@@ -142,18 +143,19 @@ fn listed(attachments: &Attachments) -> String {
     fill(&PHRASES.attachments, &[("count", &count.to_string())])
 }
 
-/// The visitor's message of this turn, with its pictures.
-pub(crate) fn question(turn: &Turn, attachments: &Attachments) -> Content {
+/// The visitor's message of this turn behind those that nobody has answered, with its pictures.
+pub(crate) fn question(turn: &Turn, unanswered: Option<String>, attachments: &Attachments) -> Content {
     let said: Vec<&str> = turn
         .requests
         .iter()
         .map(|request| request.content.trim())
         .filter(|text| !text.is_empty())
         .collect();
-    let text = match said.as_slice() {
+    let now = match said.as_slice() {
         [] => PHRASES.no_text.clone(),
         said => said.join("\n"),
     };
+    let text = unanswered.map_or_else(|| now.clone(), |before| format!("{before}\n\n{now}"));
     if attachments.pictures.is_empty() {
         return Content::Text(text);
     }

@@ -7,7 +7,7 @@ use time::macros::format_description;
 use time::{Date, Time};
 
 use super::memory::Memory;
-use super::note::Made;
+use super::note::{self, Made};
 use super::tools::{self, Given, Tool, Topic};
 use crate::agents::offline::joint::{
     self, Ask, Consent, Conversation, Desk, HUMAN, INFORMATION, MANAGER, MAX_MEDIA, SCHEDULING, clean,
@@ -33,6 +33,8 @@ pub(crate) struct Work<'a> {
     written: String,
     /// The calls so far, to be made again by whoever goes on.
     made: Vec<Made>,
+    /// A visitor who has refused is to be asked once more.
+    asks_again: bool,
 }
 
 impl<'a> Work<'a> {
@@ -68,6 +70,7 @@ impl<'a> Work<'a> {
             before,
             written: clean(&written.join("\n")),
             made: Vec::new(),
+            asks_again: false,
         }
     }
 
@@ -94,6 +97,11 @@ impl<'a> Work<'a> {
     /// Makes a call, and returns what the model is told. The same calls in the same order on the same turn come to the same.
     pub(crate) fn call(&mut self, name: &str, arguments: &str) -> String {
         self.made.push((name.to_owned(), arguments.to_owned()));
+        // What is not noted would be lost with this worker, whatever was said of it.
+        if note::write(&self.made).is_none() {
+            self.made.pop();
+            return json!({"error": "too much for one turn: say something first"}).to_string();
+        }
         let result = tools::read(self.desk.agent, name, arguments).and_then(|tool| match tool {
             Tool::SaveDetails(given) => Ok(self.save(&given)),
             Tool::SubmitConsultation => self.submit(),
@@ -117,6 +125,9 @@ impl<'a> Work<'a> {
         let turn = self.desk.turn;
         for request in &turn.requests {
             self.memory.hear(&request.content, &turn.clinic);
+        }
+        if self.asks_again {
+            self.desk.conversation.consent = Consent::Unasked;
         }
         self.desk.conversation.greeted = true;
         let asks = reply.contains(['?', '؟']);
@@ -201,6 +212,10 @@ impl<'a> Work<'a> {
             (true, Consent::Given) => Ok(()),
             (true, _) if consent == Consent::Unasked => {
                 Err("the visitor has not been asked yet: ask first".into())
+            }
+            (true, _) if consent == Consent::Refused && !joint::grants(&self.desk) => {
+                self.asks_again = true;
+                Err("the visitor has refused: ask once more, and save their answer to that".into())
             }
             (true, _) if joint::says_no(&self.desk) => Err("the visitor's message is a no".into()),
             (true, _) => {
