@@ -307,7 +307,6 @@ impl Held<'_> {
             return Match::Yes;
         };
         if matches!(element, Element::Between) {
-            // However many there are.
             let joined = self.words[at.min(self.words.len())..].iter();
             let skippable = joined.take(BETWEEN).take_while(|word| word.joined).count();
             let ends = (0..=skippable).map(|skipped| self.matches(rest, at + skipped, false));

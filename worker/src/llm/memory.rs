@@ -50,7 +50,9 @@ impl Memory {
                 self.topics.push(treatment.name.clone());
             }
         }
-        self.lines.push(line(&text));
+        if !text.trim().is_empty() {
+            self.lines.push(line(&text));
+        }
         let old = self.lines.len().saturating_sub(LINES);
         self.lines.drain(..old);
     }

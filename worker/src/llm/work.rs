@@ -126,11 +126,11 @@ impl<'a> Work<'a> {
         for request in &turn.requests {
             self.memory.hear(&request.content, &turn.clinic);
         }
-        if self.asks_again {
-            self.desk.conversation.consent = Consent::Unasked;
-        }
         self.desk.conversation.greeted = true;
         let asks = reply.contains(['?', '؟']);
+        if self.asks_again && asks {
+            self.desk.conversation.consent = Consent::Unasked;
+        }
         let details = &self.desk.conversation;
         let sent = details.submitted.as_ref() == Some(&details.details);
         let refused = details.consent == Consent::Refused;

@@ -45,10 +45,8 @@ async fn every_fault_that_comes_once_ends_in_the_models_reply_or_an_honest_one()
 #[tokio::test]
 async fn who_asks_for_an_hours_patience_is_not_asked_again() {
     let server = server(vec![Rule::when("").says(HELLO).always(Fault::RateLimitedLong)]).await;
-    let mut turn = turn("Hello");
-    turn.requests[0].content = "Hello".into();
     assert!(
-        run(&manager(&server, &[]), &turn)
+        run(&manager(&server, &[]), &turn("Hello"))
             .await
             .text
             .starts_with("I can't think")

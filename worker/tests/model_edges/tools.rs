@@ -49,6 +49,20 @@ async fn after_a_refusal_consent_takes_another_question() {
 }
 
 #[tokio::test]
+async fn a_refusal_stays_where_nobody_asks_again() {
+    let server = server(vec![
+        Rule::when("").calls("save_details", json!({"consent": true})),
+        Rule::when("").in_round(1).says("As you like."),
+    ])
+    .await;
+    let mut turn = turn("And what are your prices?");
+    turn.state = json!({"greeted": true, "consent": "refused"});
+    turn.active_agent = Some("scheduling".into());
+    let said = run(&manager(&server, &[]), &turn).await;
+    assert_eq!(said.outcome.state["consent"], "refused");
+}
+
+#[tokio::test]
 async fn a_no_in_any_language_is_none_that_a_model_can_read_as_a_yes() {
     let details = json!({"name": "Jane Doe", "treatments": ["veneers"], "phone": "+44 20 7946 0000", "time": "any afternoon"});
     for no in [
