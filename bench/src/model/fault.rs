@@ -72,6 +72,8 @@ faults! {
     RateLimitedLong,
     /// 200 with an error object.
     ErrorBody,
+    /// A line that never ends.
+    Flood,
     /// Bytes that are no UTF-8.
     BadUtf8,
     /// Tool calls come whole, without an index and with an object for arguments.

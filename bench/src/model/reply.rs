@@ -85,6 +85,7 @@ impl Writer {
             Fault::StallAtOnce => return self.stall().await,
             Fault::DisconnectAtOnce => return self.disconnect().await,
             Fault::Empty => return self.raw("data: [DONE]\n\n").await,
+            Fault::Flood => return self.flood().await,
             _ => {}
         }
         self.delta(json!({"role": "assistant", "content": ""})).await?;
@@ -252,6 +253,13 @@ impl Writer {
 
     async fn bytes(&mut self, bytes: Bytes) -> Result<(), Gone> {
         self.chunks.send(Ok(bytes)).await.map_err(|_| Gone)
+    }
+
+    async fn flood(&mut self) -> Result<(), Gone> {
+        self.raw("data: {\"choices\":[{\"delta\":{\"content\":\"").await?;
+        loop {
+            self.bytes(Bytes::from_static(&[b'x'; 8 << 10])).await?;
+        }
     }
 
     async fn stall(&mut self) -> Result<(), Gone> {

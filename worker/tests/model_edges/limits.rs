@@ -1,6 +1,10 @@
 //! Models that take too long, or are not there at all.
 
+use std::time::Duration;
+
 use bench::model::{Fault, Rule};
+use tokio::sync::mpsc;
+use worker::agents::{Agent, Reply};
 
 use crate::harness::{manager, run, server, turn};
 
@@ -46,4 +50,32 @@ async fn a_model_that_is_back_is_asked_again() {
         said = run(&manager, &turn("Hello")).await.text;
     }
     assert_eq!(run(&manager, &turn("Hello")).await.text, "Hi!");
+}
+
+#[tokio::test]
+async fn a_turn_that_is_dropped_before_the_first_word_hangs_up() {
+    let server = server(vec![Rule::when("").says("Hi!").always(Fault::StallAtOnce)]).await;
+    let manager = manager(&server, &["--llm-read-deadline", "1h"]);
+    let (sender, _pieces) = mpsc::channel(64);
+    let task = tokio::spawn(async move {
+        let mut reply = Reply::new(sender, Duration::ZERO);
+        manager.run(&turn("Hello"), &mut reply).await.map(|_| ())
+    });
+    let until = async |left: bool| {
+        while server
+            .requests()
+            .first()
+            .is_none_or(|request| request.abandoned != left)
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let told = async {
+        until(false).await;
+        task.abort();
+        until(true).await;
+    };
+    tokio::time::timeout(Duration::from_secs(30), told)
+        .await
+        .expect("the server is told");
 }
