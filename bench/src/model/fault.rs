@@ -2,10 +2,24 @@
 
 use serde::Deserialize;
 
-/// One deviation; in a script and behind `fault:` in a model's name by its name in snake case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
+/// Declares the faults together with the list of them, so that a test of all faults forgets none.
+macro_rules! faults {
+    ($($(#[$doc:meta])+ $name:ident,)+) => {
+        /// One deviation; in a script and behind `fault:` in a model's name by its name in snake case.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Fault {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Fault {
+            /// All of them, in this order.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+        }
+    };
+}
+
+faults! {
     /// All goes well: a pause in a sequence of faults.
     None,
     /// The bytes come in pieces that end within characters.
@@ -46,10 +60,26 @@ pub enum Fault {
     ErrorChunk,
     /// The text goes on for ever.
     Endless,
+    /// Lines end in CR and LF, fields have no space behind their colon, and a chunk's JSON comes in several lines.
+    Crlf,
+    /// The text begins with what the model thought, between `<think>` and `</think>`.
+    Thinks,
+    /// The content is a list of parts, thoughts among them.
+    Parts,
+    /// The reply ends after the third chunk because it was long enough (`finish_reason` is `length`).
+    CutShort,
+    /// 429 that asks for an hour's patience.
+    RateLimitedLong,
+    /// 200 with an error object.
+    ErrorBody,
+    /// A line that never ends.
+    Flood,
     /// Bytes that are no UTF-8.
     BadUtf8,
     /// Tool calls come whole, without an index and with an object for arguments.
     WholeCalls,
+    /// Tool calls come whole, each with an id of its own and all with index 0.
+    SameIndex,
 }
 
 impl Fault {

@@ -15,6 +15,7 @@ pub async fn file(Path(name): Path<String>) -> Response {
     let of = |kind: &'static str, body: Body| ([(header::CONTENT_TYPE, kind)], body).into_response();
     match name.as_str() {
         "a.png" => of("image/png", Body::from(PNG)),
+        "lies.png" => of("image/png", Body::from("<html>")),
         "a.ogg" => of("audio/ogg; codecs=opus", Body::from("OggS")),
         "endless.png" => {
             let piece = Bytes::from(vec![0; 1 << 20]);

@@ -13,6 +13,9 @@ use super::fault::Fault;
 use super::record::Records;
 use super::script::{Answer, Call};
 
+/// What a model thinks, which nobody is to read.
+const THOUGHTS: &str = "<think>\nThe visitor must never see this, 1 < 2.\n</think>\n\n";
+
 /// How many chunks come before a fault that is in the middle.
 const BEFORE_A_FAULT: usize = 3;
 /// Arguments of tool calls come in pieces of so many characters.
@@ -82,9 +85,15 @@ impl Writer {
             Fault::StallAtOnce => return self.stall().await,
             Fault::DisconnectAtOnce => return self.disconnect().await,
             Fault::Empty => return self.raw("data: [DONE]\n\n").await,
+            Fault::Flood => return self.flood().await,
             _ => {}
         }
         self.delta(json!({"role": "assistant", "content": ""})).await?;
+        if fault == Fault::Thinks {
+            for piece in pieces(THOUGHTS) {
+                self.delta(json!({ "content": piece })).await?;
+            }
+        }
         let text = match fault {
             Fault::Nul => self.answer.text.replace(' ', "\0 \u{8}\u{1b}[31m"),
             _ => self.answer.text.clone(),
@@ -110,6 +119,7 @@ impl Writer {
                             .await?;
                         return Ok(());
                     }
+                    Fault::CutShort => return self.end(fault).await,
                     _ => {}
                 }
             }
@@ -123,7 +133,14 @@ impl Writer {
                 self.records
                     .change(self.number, |recorded| recorded.first_token = Some(now));
             }
-            self.delta(json!({ "content": token })).await?;
+            let content = match fault {
+                Fault::Parts => {
+                    json!([{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHTS}]},
+                    {"type": "text", "text": token}])
+                }
+                _ => json!(token),
+            };
+            self.delta(json!({ "content": content })).await?;
         }
         if fault == Fault::Endless {
             loop {
@@ -144,6 +161,14 @@ impl Writer {
                 .map(|call| json!({"function": {"name": call.name, "arguments": call.arguments}}))
                 .collect();
             return self.delta(json!({ "tool_calls": whole })).await;
+        }
+        if fault == Fault::SameIndex {
+            for (number, call) in calls.iter().enumerate() {
+                let call = json!({"index": 0, "id": format!("call_{number}"), "type": "function",
+                    "function": {"name": call.name, "arguments": arguments(call)}});
+                self.delta(json!({ "tool_calls": [call] })).await?;
+            }
+            return Ok(());
         }
         for (index, call) in calls.iter().enumerate() {
             let head = json!({"index": index, "id": format!("call_{}_{index}", self.number), "type": "function",
@@ -168,6 +193,9 @@ impl Writer {
     async fn end(&mut self, fault: Fault) -> Result<(), Gone> {
         let mut last = json!({"id": "chatcmpl-fake", "model": self.model,
             "choices": [{"index": 0, "delta": {}, "finish_reason": finish(&self.answer)}]});
+        if fault == Fault::CutShort {
+            last["choices"][0]["finish_reason"] = json!("length");
+        }
         if fault == Fault::NoDone {
             return self.raw(&format!("data: {last}")).await;
         }
@@ -212,6 +240,12 @@ impl Writer {
     }
 
     async fn raw(&mut self, text: &str) -> Result<(), Gone> {
+        if self.answer.fault == Some(Fault::Crlf) {
+            let text = text
+                .replace("data: ", "data:")
+                .replace(",\"object\"", ",\ndata:\"object\"");
+            return self.bytes(Bytes::from(text.replace('\n', "\r\n"))).await;
+        }
         if self.answer.fault != Some(Fault::SplitUtf8) {
             return self.bytes(Bytes::copy_from_slice(text.as_bytes())).await;
         }
@@ -225,6 +259,13 @@ impl Writer {
 
     async fn bytes(&mut self, bytes: Bytes) -> Result<(), Gone> {
         self.chunks.send(Ok(bytes)).await.map_err(|_| Gone)
+    }
+
+    async fn flood(&mut self) -> Result<(), Gone> {
+        self.raw("data: {\"choices\":[{\"delta\":{\"content\":\"").await?;
+        loop {
+            self.bytes(Bytes::from_static(&[b'x'; 8 << 10])).await?;
+        }
     }
 
     async fn stall(&mut self) -> Result<(), Gone> {

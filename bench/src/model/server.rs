@@ -125,14 +125,18 @@ async fn complete(State(shared): State<Shared>, request: Request) -> Response {
     let answer = shared.script.answer(&model, messages);
     let streamed = body["stream"] == true && answer.fault != Some(Fault::NotStreamed);
     match answer.fault {
-        Some(Fault::RateLimited) => {
+        Some(fault @ (Fault::RateLimited | Fault::RateLimitedLong)) => {
             let error = json!({"error": {"message": "slow down", "type": "rate_limit_exceeded"}});
+            let seconds = if fault == Fault::RateLimited { "1" } else { "3600" };
             (
                 StatusCode::TOO_MANY_REQUESTS,
-                [(header::RETRY_AFTER, "1")],
+                [(header::RETRY_AFTER, seconds)],
                 Json(error),
             )
                 .into_response()
+        }
+        Some(Fault::ErrorBody) => {
+            Json(json!({"error": {"message": "model is loading", "code": 503}})).into_response()
         }
         Some(Fault::ServerError) => {
             let page = format!("<h1>Internal error</h1>{body}");

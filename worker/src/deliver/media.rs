@@ -20,7 +20,7 @@ use super::provider::Providers;
 /// For one file, everything included.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The largest file: what Meta lets a visitor send as a voice note, a picture or a video. Documents may be larger.
-const MAX_BYTES: usize = 16 << 20;
+pub const MAX_BYTES: usize = 16 << 20;
 /// The largest description of a file.
 const MAX_DESCRIPTION: usize = 64 << 10;
 const MAX_REDIRECTS: usize = 3;
@@ -65,22 +65,23 @@ impl Providers {
         address.starts_with("meta:") || address.starts_with("twilio:")
     }
 
-    /// Fetches what a visitor sent.
+    /// Fetches what a visitor sent, `max` bytes of it at most ([`MAX_BYTES`] in any case).
     ///
     /// # Errors
     /// See [`Missing`].
-    pub async fn fetch(&self, media: &Media) -> Result<File, Missing> {
+    pub async fn fetch(&self, media: &Media, max: usize) -> Result<File, Missing> {
+        let max = max.min(MAX_BYTES);
         let fetched = async {
             let (provider, rest) = media.url.split_once(':').ok_or(Missing::NotOurs)?;
             let (sender, name) = rest.split_once('/').ok_or(Missing::NotOurs)?;
             match provider {
                 "meta" => {
                     let sender = self.senders().of_meta(sender).ok_or(Missing::NotOurs)?;
-                    self.from_meta(sender, name, media).await
+                    self.from_meta(sender, name, media, max).await
                 }
                 "twilio" => {
                     let sender = self.senders().of_twilio(sender).ok_or(Missing::NotOurs)?;
-                    self.from_twilio(sender, name).await
+                    self.from_twilio(sender, name, max).await
                 }
                 _ => Err(Missing::NotOurs),
             }
@@ -90,7 +91,13 @@ impl Providers {
             .map_err(|_| Missing::Unavailable)?
     }
 
-    async fn from_meta(&self, sender: &MetaSender, id: &str, media: &Media) -> Result<File, Missing> {
+    async fn from_meta(
+        &self,
+        sender: &MetaSender,
+        id: &str,
+        media: &Media,
+        max: usize,
+    ) -> Result<File, Missing> {
         // The id is part of a path, and came from outside.
         if id.is_empty()
             || !id
@@ -106,7 +113,7 @@ impl Providers {
             serde_json::from_slice::<Described>(&described).map_err(|_| Missing::Unavailable)
         };
         let mut file = described().await?;
-        if file.file_size.is_some_and(|size| size > MAX_BYTES as u64) {
+        if file.file_size.is_some_and(|size| size > max as u64) {
             return Err(Missing::TooLarge);
         }
         let mut response = get(self
@@ -125,7 +132,7 @@ impl Providers {
         }
         let response = ok(response)?;
         let kind = kind_of(file.mime_type.as_deref(), &response);
-        let bytes = bytes(response, MAX_BYTES).await?;
+        let bytes = bytes(response, max).await?;
         let digest = Sha256::digest(&bytes);
         let sums = [file.sha256.as_deref(), media.sha256.as_deref()];
         if sums.into_iter().flatten().any(|sum| !is_sum(sum, &digest)) {
@@ -134,7 +141,7 @@ impl Providers {
         Ok(File { kind, bytes })
     }
 
-    async fn from_twilio(&self, sender: &TwilioSender, name: &str) -> Result<File, Missing> {
+    async fn from_twilio(&self, sender: &TwilioSender, name: &str, max: usize) -> Result<File, Missing> {
         let mut url = address(name, &sender.base_url)?;
         let base = Url::parse(&sender.base_url).map_err(|_| Missing::NotOurs)?;
         if url.origin() != base.origin() || !url.path().starts_with(base.path().trim_end_matches('/')) {
@@ -162,7 +169,7 @@ impl Providers {
         let kind = kind_of(None, &response);
         Ok(File {
             kind,
-            bytes: bytes(response, MAX_BYTES).await?,
+            bytes: bytes(response, max).await?,
         })
     }
 }

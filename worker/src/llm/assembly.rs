@@ -43,6 +43,8 @@ pub(crate) struct Assembly {
     usage: Option<Usage>,
     spoke: bool,
     finished: bool,
+    /// The server has ended it before the model did.
+    cut: bool,
 }
 
 impl Assembly {
@@ -84,16 +86,19 @@ impl Assembly {
             self.usage = Some(Usage { prompt, completion });
         }
         let choice = &chunk["choices"][0];
-        self.finished |= choice["finish_reason"].is_string();
+        if let Some(reason) = choice["finish_reason"].as_str() {
+            self.finished = true;
+            self.cut = matches!(reason, "length" | "content_filter");
+        }
         let delta = &choice[part];
         if let Some(calls) = delta["tool_calls"].as_array() {
             for (place, call) in calls.iter().enumerate() {
                 self.call(place as u64, call)?;
             }
         }
-        let text = delta["content"].as_str().filter(|text| !text.is_empty());
-        self.spoke |= text.is_some();
-        Ok(text.map(str::to_owned))
+        let text = text(&delta["content"]);
+        self.spoke |= !text.is_empty();
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     fn call(&mut self, place: u64, delta: &Value) -> Result<(), Failure> {
@@ -104,7 +109,13 @@ impl Assembly {
             Some(_) => self.calls.iter().map(|(index, _)| index + 1).max().unwrap_or(0),
             None => self.calls.last().map_or(place, |(index, _)| *index),
         });
-        let known = self.calls.iter().position(|(known, _)| *known == index);
+        let id = delta["id"].as_str().filter(|id| !id.is_empty());
+        // The last one with this index: some servers give the same to all calls, and only an id of its own and a name tell a new
+        // one. Others send an id with every piece, but the name once.
+        let known = self.calls.iter().rposition(|(known, call)| {
+            let another = name.is_some() && id.is_some_and(|id| !call.id.is_empty() && call.id != id);
+            *known == index && !another
+        });
         let position = known.unwrap_or_else(|| {
             self.calls.push((index, RawCall::default()));
             self.calls.len() - 1
@@ -113,7 +124,7 @@ impl Assembly {
             return Err(Failure::TooLong);
         }
         let call = &mut self.calls[position].1;
-        if let Some(id) = delta["id"].as_str().filter(|_| call.id.is_empty()) {
+        if let Some(id) = id.filter(|_| call.id.is_empty()) {
             id.clone_into(&mut call.id);
         }
         if let Some(name) = name.filter(|_| call.name.is_empty()) {
@@ -138,7 +149,7 @@ impl Assembly {
     /// The reply, once its stream has ended.
     ///
     /// # Errors
-    /// It ended in the middle, or there is nothing in it.
+    /// It ended in the middle, be it by the server's will, or there is nothing in it.
     pub(crate) fn finish(self) -> Result<Completion, Failure> {
         if !self.finished {
             return Err(Failure::Broken);
@@ -150,6 +161,9 @@ impl Assembly {
             .map(|(_, call)| call)
             .filter(|call| !call.name.is_empty())
             .collect();
+        if calls.is_empty() && self.cut {
+            return Err(Failure::Broken);
+        }
         if calls.is_empty() && !self.spoke {
             return Err(Failure::Empty);
         }
@@ -158,6 +172,18 @@ impl Assembly {
             usage: self.usage,
             spoke: self.spoke,
         })
+    }
+}
+
+/// The text of a content, which some servers send in parts; parts of other types are thoughts, and not for visitors.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            let texts = parts.iter().filter(|part| part["type"] == "text");
+            texts.filter_map(|part| part["text"].as_str()).collect()
+        }
+        _ => String::new(),
     }
 }
 

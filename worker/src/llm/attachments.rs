@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use serde_json::Value;
 use shared::media::{Media, MediaKind};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
 
 use super::client::Client;
-use super::fetch::{Fetcher, File, Unfetched};
+use super::fetch::{Fetcher, File, MIB, Unfetched};
 use super::work::attached;
 use crate::agents::Turn;
 use crate::agents::offline::joint::clean;
@@ -20,8 +21,10 @@ use crate::deliver::provider::Providers;
 
 /// Files of one message that are opened; the specialists see all of them.
 const MAX_OPENED: usize = 4;
-/// The largest picture that a model is shown, in bytes.
-const MAX_PICTURE: usize = 5 << 20;
+/// The largest picture that a model is shown, in MiB.
+const MAX_PICTURE: u32 = 5;
+/// The largest voice message, in MiB: what transcription servers take (25 MB at OpenAI).
+const MAX_VOICE: u32 = 20;
 /// How much of a voice message counts, in characters: some minutes.
 const MAX_TRANSCRIPT: usize = 4_000;
 
@@ -43,6 +46,8 @@ pub(crate) struct Opener {
 pub(crate) struct Attachments {
     /// Pictures as `data:` addresses: the model's server is never sent to an address that a stranger gave.
     pub(crate) pictures: Vec<String>,
+    /// The memory that the pictures take up until the turn is over.
+    room: Vec<OwnedSemaphorePermit>,
     /// Voice messages whose text stands in the message now.
     pub(crate) heard: usize,
     /// Pictures and documents that could not be opened.
@@ -53,7 +58,7 @@ pub(crate) struct Attachments {
 
 /// One of them, opened.
 enum Opened {
-    Picture(String),
+    Picture(String, OwnedSemaphorePermit),
     Voice(String),
 }
 
@@ -81,7 +86,10 @@ impl Opener {
         let mut opened = opened.into_iter();
         for media in media {
             match (opened.next().flatten(), media.kind) {
-                (Some(Opened::Picture(picture)), _) => attachments.pictures.push(picture),
+                (Some(Opened::Picture(picture, room)), _) => {
+                    attachments.pictures.push(picture);
+                    attachments.room.push(room);
+                }
                 (Some(Opened::Voice(text)), _) => texts.push(text),
                 (None, MediaKind::Media | MediaKind::Unreadable) => attachments.unseen += 1,
                 (None, MediaKind::Audio) => attachments.unheard += 1,
@@ -109,18 +117,15 @@ impl Opener {
         let settings = self.client.settings();
         match media.kind {
             MediaKind::Media if settings.images => {
-                let file = self.fetch(media, &PICTURES).await?;
-                (file.bytes.len() <= MAX_PICTURE).then(|| {
-                    Opened::Picture(format!(
-                        "data:{};base64,{}",
-                        file.kind,
-                        STANDARD.encode(&file.bytes)
-                    ))
-                })
+                let file = self.fetch(media, &PICTURES, MAX_PICTURE).await?;
+                // A server refuses a whole conversation for a picture that is none.
+                let kind = picture(&file.bytes)?;
+                let picture = format!("data:{kind};base64,{}", STANDARD.encode(&file.bytes));
+                Some(Opened::Picture(picture, file.room))
             }
             MediaKind::Audio => {
                 let model = settings.transcription_model.as_deref()?;
-                let file = self.fetch(media, &VOICES).await?;
+                let file = self.fetch(media, &VOICES, MAX_VOICE).await?;
                 let text = self.client.transcribe(model, &file.kind, &file.bytes).await;
                 let text = text.inspect_err(|failure| {
                     warn!(
@@ -135,18 +140,30 @@ impl Opener {
         }
     }
 
-    async fn fetch(&self, media: &Media, kinds: &[&str]) -> Option<File> {
+    async fn fetch(&self, media: &Media, kinds: &[&str], max: u32) -> Option<File> {
         if Providers::keeps(&media.url) {
-            let fetched = self.providers.as_ref()?.fetch(media).await;
+            let room = self.fetcher.room(max).await.ok()?;
+            let fetched = self.providers.as_ref()?.fetch(media, max as usize * MIB).await;
             let file = fetched.inspect_err(|reason| debug!(?reason, "an attachment was not fetched"));
             let deliver::media::File { kind, bytes } = file.ok()?;
             let expected = kinds.iter().any(|expected| kind.starts_with(expected));
-            return expected.then_some(File { kind, bytes });
+            return expected.then_some(File { kind, bytes, room });
         }
-        let fetched = self.fetcher.fetch(&media.url, kinds).await;
+        let fetched = self.fetcher.fetch(&media.url, kinds, max).await;
         fetched
             .inspect_err(|reason: &Unfetched| debug!(?reason, "an attachment was not fetched"))
             .ok()
+    }
+}
+
+/// The type of a picture by how it begins, whatever its server calls it.
+fn picture(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => Some(PICTURES[0]),
+        [0xff, 0xd8, 0xff, ..] => Some(PICTURES[1]),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(PICTURES[2]),
+        [b'G', b'I', b'F', b'8', ..] => Some(PICTURES[3]),
+        _ => None,
     }
 }
 
@@ -198,7 +215,7 @@ mod tests {
         let turn = turn(vec![
             file(MediaKind::Media, "a.png"),
             file(MediaKind::Audio, "a.ogg"),
-            file(MediaKind::Media, "a.ogg"),
+            file(MediaKind::Media, "lies.png"),
         ]);
         let opener = |more: &[&str], fetcher| {
             let common = [

@@ -1,6 +1,8 @@
 //! A model's text as it may be sent and stored.
 
-/// Cleans a text that comes in pieces: no control characters but line breaks, no white space at its ends.
+use crate::agents::offline::joint::is_invisible;
+
+/// Cleans a text that comes in pieces: no invisible characters but line breaks, no white space at its ends.
 #[derive(Debug, Default)]
 pub(crate) struct Clean {
     /// White space that is not said before something follows it.
@@ -27,8 +29,8 @@ impl Clean {
                         self.held.push(if character == '\t' { ' ' } else { character });
                     }
                 }
-                // NUL cannot be stored, and the others would be read by terminals.
-                character if character.is_control() => {}
+                // NUL cannot be stored, others would be read by terminals, or come between the words that the guard looks for.
+                character if is_invisible(character) => {}
                 character => {
                     out.push_str(&std::mem::take(&mut self.held));
                     out.push(character);
@@ -54,7 +56,7 @@ mod tests {
             " ",
             "\u{1b}[31mthere\r",
             "\n\n",
-            "ok\u{7}\u{85}",
+            "o\u{200b}k\u{7}\u{85}\u{202e}",
             " \n",
         ];
         let said: Vec<String> = pieces.iter().map(|piece| clean.next(piece)).collect();

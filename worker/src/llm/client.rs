@@ -19,8 +19,12 @@ use super::config::Settings;
 use super::failure::Failure;
 use super::wire::Body;
 
-/// The most bytes that are read of one reply: a hundred times a long one.
-const MAX_BYTES: usize = 1 << 20;
+/// The most bytes that are read of one reply: some thirty thousand chunks, most of which may be thoughts that nobody hears.
+const MAX_BYTES: usize = 8 << 20;
+
+/// The most bytes that one line of a stream may have: many times a whole call of a tool. Each new piece of a line is read together
+/// with all before it, so this is also what keeps the work in bounds.
+const MAX_LINE: usize = 256 << 10;
 
 /// How long the usage and the end of the stream may take once the reply is whole; nobody needs to wait for them.
 const LAST_CHUNKS: Duration = Duration::from_secs(1);
@@ -107,7 +111,14 @@ impl Client {
     /// See [`Failure`].
     pub(crate) async fn transcribe(&self, model: &str, kind: &str, sound: &[u8]) -> Result<String, Failure> {
         let boundary = Uuid::now_v7().simple();
-        let name = kind.rsplit('/').next().unwrap_or("ogg");
+        // A stranger's server has named the type: nothing of it but letters and digits may stand in quotes.
+        let name: String = kind
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
         let head = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--{boundary}\r\n\
             Content-Disposition: form-data; name=\"file\"; filename=\"voice.{name}\"\r\nContent-Type: {kind}\r\n\r\n"
@@ -236,7 +247,7 @@ async fn whole(response: Response, deadline: Duration) -> Result<Running, Failur
 }
 
 async fn body_of(response: Response) -> Result<Vec<u8>, Failure> {
-    capped(response)
+    capped(response, Caps::of_a_body())
         .try_fold(Vec::new(), async |mut body, bytes| {
             body.extend_from_slice(&bytes);
             Ok(body)
@@ -247,7 +258,7 @@ async fn body_of(response: Response) -> Result<Vec<u8>, Failure> {
 /// The data of each event.
 fn events(response: Response) -> BoxStream<'static, Result<String, Failure>> {
     let end = stream::once(std::future::ready(Ok(Bytes::from_static(END.as_bytes()))));
-    EventStream::new(capped(response).chain(end))
+    EventStream::new(capped(response, Caps::of_lines()).chain(end))
         .map(|event| match event {
             Ok(event) => Ok(event.data),
             Err(EventStreamError::Transport(failure)) => Err(failure),
@@ -256,8 +267,44 @@ fn events(response: Response) -> BoxStream<'static, Result<String, Failure>> {
         .boxed()
 }
 
-fn capped(response: Response) -> BoxStream<'static, Result<Bytes, Failure>> {
-    let mut read = 0;
+/// How much of an answer is read.
+struct Caps {
+    read: usize,
+    line: usize,
+    max_line: usize,
+}
+
+impl Caps {
+    fn of_lines() -> Self {
+        Self {
+            read: 0,
+            line: 0,
+            max_line: MAX_LINE,
+        }
+    }
+
+    fn of_a_body() -> Self {
+        Self {
+            max_line: MAX_BYTES,
+            ..Self::of_lines()
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.read += bytes.len();
+        self.line = match bytes.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
+            Some(end) => bytes.len() - end - 1,
+            None => self.line + bytes.len(),
+        };
+        match () {
+            () if self.read > MAX_BYTES => Err(Failure::TooLong),
+            () if self.line > self.max_line => Err(Failure::Unreadable),
+            () => Ok(()),
+        }
+    }
+}
+
+fn capped(response: Response, mut caps: Caps) -> BoxStream<'static, Result<Bytes, Failure>> {
     response
         .bytes_stream()
         .map(move |bytes| {
@@ -265,10 +312,7 @@ fn capped(response: Response) -> BoxStream<'static, Result<Bytes, Failure>> {
                 error if error.is_timeout() => Failure::Silent,
                 _ => Failure::Broken,
             })?;
-            read += bytes.len();
-            if read > MAX_BYTES {
-                return Err(Failure::TooLong);
-            }
+            caps.take(&bytes)?;
             Ok(bytes)
         })
         .boxed()
@@ -290,6 +334,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_and_replies_are_bounded() {
+        let piece = [b'x'; 64 << 10];
+        let taken = |caps: &mut Caps, piece: &[u8]| (0..).take_while(|_| caps.take(piece).is_ok()).count();
+        assert_eq!(taken(&mut Caps::of_lines(), &piece), MAX_LINE / piece.len());
+        assert_eq!(taken(&mut Caps::of_a_body(), &piece), MAX_BYTES / piece.len());
+        let mut lines = piece;
+        lines[7] = b'\n';
+        assert_eq!(taken(&mut Caps::of_lines(), &lines), MAX_BYTES / piece.len());
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -32,6 +32,13 @@ pub struct LlmArgs {
     /// How long a model that fails before its first word is asked again; then the fallback model, then the rules.
     #[arg(long, env, default_value = "8s", value_parser = duration)]
     pub llm_retry_for: Duration,
+    /// How long a model is left alone once three turns in a row have found it down; then one turn tries it. 0s: never.
+    #[arg(long, env, default_value = "15s", value_parser = duration)]
+    pub llm_rest: Duration,
+    /// How long one reply may take in all, with its tools, tries and models; then what was said is closed, or the rules answer. To
+    /// be shorter than AGENT_DEADLINE.
+    #[arg(long, env, default_value = "90s", value_parser = duration)]
+    pub llm_reply_deadline: Duration,
     /// Tokens of earlier messages that the model is given, as estimated; older ones are left to a summary.
     #[arg(long, env, default_value_t = 4_000)]
     pub llm_history_tokens: usize,
@@ -57,6 +64,8 @@ pub struct Settings {
     pub(crate) connect_deadline: Duration,
     pub(crate) read_deadline: Duration,
     pub(crate) retry_for: Duration,
+    pub(crate) rest: Duration,
+    pub(crate) reply_deadline: Duration,
     pub(crate) history_tokens: usize,
     pub(crate) images: bool,
     pub(crate) transcription_model: Option<String>,
@@ -125,6 +134,8 @@ impl LlmArgs {
             connect_deadline: self.llm_connect_deadline,
             read_deadline: self.llm_read_deadline,
             retry_for: self.llm_retry_for,
+            rest: self.llm_rest,
+            reply_deadline: self.llm_reply_deadline,
             history_tokens: self.llm_history_tokens,
             images: self.llm_images,
             transcription_model: given(&self.llm_transcription_model),

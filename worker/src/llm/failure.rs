@@ -19,6 +19,10 @@ pub(crate) enum Failure {
     Empty,
     /// More bytes than any reply has.
     TooLong,
+    /// The reply took too long in all.
+    TooSlow,
+    /// The model is known to be down, and was not asked.
+    Resting,
 }
 
 impl Failure {
@@ -36,6 +40,8 @@ impl Failure {
             Self::Unreadable => "model_unreadable",
             Self::Empty => "model_said_nothing",
             Self::TooLong => "model_too_long",
+            Self::TooSlow => "model_too_slow",
+            Self::Resting => "model_resting",
         }
     }
 
@@ -43,8 +49,17 @@ impl Failure {
     pub(crate) fn may_pass(self) -> bool {
         match self {
             Self::Status(status, _) => matches!(status, 408 | 425 | 429 | 500..),
-            Self::TooLong => false,
+            Self::TooLong | Self::TooSlow | Self::Resting => false,
             _ => true,
+        }
+    }
+
+    /// Whether it says something of the model and not of what was asked.
+    pub(crate) fn is_the_models(self) -> bool {
+        match self {
+            Self::Status(status, _) => matches!(status, 401 | 403 | 404 | 408 | 425 | 429 | 500..),
+            Self::Empty | Self::TooLong | Self::TooSlow | Self::Resting => false,
+            Self::Unreachable | Self::Silent | Self::Broken | Self::Unreadable => true,
         }
     }
 

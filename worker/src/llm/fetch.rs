@@ -12,13 +12,15 @@ use anyhow::Context;
 use futures_util::StreamExt;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Url, dns, redirect};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// For one file, redirects included.
 const DEADLINE: Duration = Duration::from_secs(15);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// The largest file: what transcription servers take at most (25 MB at OpenAI), and more than a photo has.
-const MAX_BYTES: usize = 20 << 20;
+/// How much memory the files of all turns may take at once, in MiB; further ones wait.
+const ROOM: usize = 256;
+pub(crate) const MIB: usize = 1 << 20;
 const MAX_REDIRECTS: usize = 3;
 
 /// Whether an address may be connected to.
@@ -29,6 +31,7 @@ type Allowed = fn(IpAddr) -> bool;
 pub(crate) struct Fetcher {
     http: reqwest::Client,
     allowed: Allowed,
+    room: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Fetcher {
@@ -43,6 +46,8 @@ pub(crate) struct File {
     /// Its type, without parameters, in lower case.
     pub(crate) kind: String,
     pub(crate) bytes: Vec<u8>,
+    /// To be kept for as long as the bytes, in whatever form.
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 /// Why a file was not fetched.
@@ -78,21 +83,33 @@ impl Fetcher {
             .dns_resolver(Arc::new(Resolver { allowed }))
             .build()
             .context("the client for attachments")?;
-        Ok(Self { http, allowed })
+        let room = Arc::new(Semaphore::new(ROOM));
+        Ok(Self { http, allowed, room })
     }
 
-    /// Fetches `address`, whose type has to begin with one of `kinds`.
+    /// Fetches `address`, whose type has to begin with one of `kinds`, and which may have `max` MiB.
     ///
     /// # Errors
     /// See [`Unfetched`].
-    pub(crate) async fn fetch(&self, address: &str, kinds: &[&str]) -> Result<File, Unfetched> {
-        timeout(DEADLINE, self.follow(address, kinds))
+    pub(crate) async fn fetch(&self, address: &str, kinds: &[&str], max: u32) -> Result<File, Unfetched> {
+        timeout(DEADLINE, self.follow(address, kinds, max))
             .await
             .map_err(|_| Unfetched::Unavailable)?
     }
 
-    async fn follow(&self, address: &str, kinds: &[&str]) -> Result<File, Unfetched> {
+    /// Room for a file of `max` MiB, once there is some.
+    ///
+    /// # Errors
+    /// Never: the room is not closed.
+    pub(crate) async fn room(&self, max: u32) -> Result<OwnedSemaphorePermit, Unfetched> {
+        let room = self.room.clone().acquire_many_owned(max).await;
+        room.map_err(|_| Unfetched::Unavailable)
+    }
+
+    async fn follow(&self, address: &str, kinds: &[&str], max: u32) -> Result<File, Unfetched> {
         let mut url = Url::parse(address).map_err(|_| Unfetched::Forbidden)?;
+        self.check(&url)?;
+        let mut room = self.room(max).await?;
         for _ in 0..=MAX_REDIRECTS {
             self.check(&url)?;
             let response = self.http.get(url.clone()).send().await.map_err(|error| {
@@ -129,11 +146,12 @@ impl Fetcher {
             let mut stream = response.bytes_stream();
             while let Some(chunk) = stream.next().await {
                 bytes.extend_from_slice(&chunk.map_err(|_| Unfetched::Unavailable)?);
-                if bytes.len() > MAX_BYTES {
+                if bytes.len() > max as usize * MIB {
                     return Err(Unfetched::TooLarge);
                 }
             }
-            return Ok(File { kind, bytes });
+            drop(room.split(max as usize - bytes.len().div_ceil(MIB)));
+            return Ok(File { kind, bytes, room });
         }
         Err(Unfetched::Unavailable)
     }
@@ -311,6 +329,10 @@ mod tests {
             "http://017700000001/",
             "http://127.1/",
             "http://0/",
+            "http://127.0.0.1./",
+            "http://１２７.０.０.１/",
+            "http://[::ffff:7f00:1]/",
+            "http://[64:ff9b::a9fe:a9fe]/",
             "http://169.254.169.254/latest/meta-data/",
             "https://10.0.0.1/",
             "file:///etc/passwd",
@@ -321,7 +343,7 @@ mod tests {
             "http://",
             "nonsense",
         ] {
-            let result = fetcher.fetch(address, &["image/"]).await;
+            let result = fetcher.fetch(address, &["image/"], 5).await;
             assert_eq!(result.err(), Some(Unfetched::Forbidden), "{address}");
         }
     }
@@ -334,17 +356,18 @@ mod tests {
         // As if this machine were the public internet, but for one of its addresses.
         let fetcher = Fetcher::with(|address| address == IpAddr::from([127, 0, 0, 1])).unwrap();
         let image = ["image/"];
-        assert_eq!(
-            fetcher.fetch(&at("a.png"), &image).await.unwrap().kind,
-            "image/png"
-        );
-        let error = async |path: &str| fetcher.fetch(&at(path), &image).await.err();
+        let file = fetcher.fetch(&at("a.png"), &image, 5).await.unwrap();
+        assert_eq!(file.kind, "image/png");
+        assert_eq!(fetcher.room.available_permits(), ROOM - 1, "a file takes up room");
+        drop(file);
+        let error = async |path: &str| fetcher.fetch(&at(path), &image, 5).await.err();
         assert_eq!(error("a.ogg").await, Some(Unfetched::WrongType));
         assert_eq!(error("missing").await, Some(Unfetched::Unavailable));
         assert_eq!(error("endless.png").await, Some(Unfetched::TooLarge));
         assert_eq!(error("loop").await, Some(Unfetched::Unavailable));
         assert_eq!(error("to-metadata").await, Some(Unfetched::Forbidden));
         assert_eq!(error("to-loopback").await, Some(Unfetched::Forbidden));
-        assert!(fetcher.fetch(&at("to-a.png"), &image).await.is_ok());
+        assert!(fetcher.fetch(&at("to-a.png"), &image, 5).await.is_ok());
+        assert_eq!(fetcher.room.available_permits(), ROOM, "and leaves it");
     }
 }

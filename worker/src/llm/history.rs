@@ -14,8 +14,18 @@ pub(crate) fn tokens(text: &str) -> usize {
     FRAME + ascii.div_ceil(4) + others
 }
 
-/// The newest messages that fit, oldest first; and how many of them are the visitor's.
-pub(crate) fn bounded(history: &[PastMessage], max_tokens: usize) -> (Vec<Message>, usize) {
+/// The past as the model is given it.
+pub(crate) struct Past<'t> {
+    /// Messages that take turns, the visitor's first.
+    pub(crate) messages: Vec<Message>,
+    /// The visitor's among them, as they were written.
+    pub(crate) heard: Vec<&'t str>,
+    /// The visitor's last ones, which nobody has answered.
+    pub(crate) unanswered: Option<String>,
+}
+
+/// The newest messages that fit, oldest first.
+pub(crate) fn bounded(history: &[PastMessage], max_tokens: usize) -> Past<'_> {
     let mut left = max_tokens;
     let fitting = history
         .iter()
@@ -28,7 +38,8 @@ pub(crate) fn bounded(history: &[PastMessage], max_tokens: usize) -> (Vec<Messag
         })
         .count();
     let newest = &history[history.len() - fitting..];
-    let heard = newest.iter().filter(|message| message.incoming).count();
+    let heard = newest.iter().filter(|message| message.incoming);
+    let heard = heard.map(|message| message.body.as_str()).collect();
     let mut messages: Vec<(bool, String)> = Vec::new();
     // Many models want the two to take turns, and the visitor to begin.
     for message in newest {
@@ -47,6 +58,7 @@ pub(crate) fn bounded(history: &[PastMessage], max_tokens: usize) -> (Vec<Messag
             _ => messages.push((message.incoming, body.to_owned())),
         }
     }
+    let unanswered = messages.pop_if(|(incoming, _)| *incoming).map(|(_, text)| text);
     let message = |(incoming, content): (bool, String)| match incoming {
         true => Message::User {
             content: content.into(),
@@ -56,7 +68,11 @@ pub(crate) fn bounded(history: &[PastMessage], max_tokens: usize) -> (Vec<Messag
             tool_calls: Vec::new(),
         },
     };
-    (messages.into_iter().map(message).collect(), heard)
+    Past {
+        messages: messages.into_iter().map(message).collect(),
+        heard,
+        unanswered,
+    }
 }
 
 #[cfg(test)]
@@ -80,8 +96,8 @@ mod tests {
             past(true, "b"),
             past(false, "c"),
         ];
-        let (messages, heard) = bounded(&history, 100);
-        assert_eq!(heard, 2);
+        let Past { messages, heard, .. } = bounded(&history, 100);
+        assert_eq!(heard, ["a", "b"]);
         assert_eq!(messages.len(), 2);
         assert_eq!(
             messages[0],
@@ -89,9 +105,9 @@ mod tests {
                 content: "a\n\nb".to_owned().into()
             }
         );
-        assert_eq!(bounded(&history, 1_000).0.len(), 4);
+        assert_eq!(bounded(&history, 1_000).messages.len(), 4);
         assert!(tokens("مرحبا بكم") > tokens("hello all"));
-        assert!(bounded(&history, 0).0.is_empty());
+        assert!(bounded(&history, 0).messages.is_empty());
     }
 
     #[test]
@@ -102,8 +118,8 @@ mod tests {
             past(true, "yes"),
             past(false, ""),
         ];
-        let (messages, heard) = bounded(&history, 1_000);
-        assert_eq!((messages.len(), heard), (3, 2));
+        let Past { messages, heard, .. } = bounded(&history, 1_000);
+        assert_eq!((messages.len(), heard), (3, vec![" ", "yes"]));
         let said = Message::Assistant {
             content: "Is it okay?".into(),
             tool_calls: Vec::new(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout_at;
 use tracing::{info, warn};
 
 use super::assembly::{Completion, Usage};
@@ -37,6 +38,7 @@ pub struct ModelManager {
     models: Models,
     opener: Opener,
     history_tokens: usize,
+    reply_deadline: Duration,
 }
 
 /// What a turn has cost.
@@ -56,12 +58,13 @@ impl ModelManager {
     /// # Errors
     /// The HTTP client cannot be built.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let history_tokens = settings.history_tokens;
+        let (history_tokens, reply_deadline) = (settings.history_tokens, settings.reply_deadline);
         let client = Client::new(settings)?;
         Ok(Self {
             models: Models::new(client.clone()),
             opener: Opener::new(Fetcher::new()?, client),
             history_tokens,
+            reply_deadline,
         })
     }
 
@@ -80,13 +83,13 @@ impl ModelManager {
         work: &mut Work<'_>,
         voice: &mut Voice<'_>,
     ) -> Result<(), Trouble> {
-        let (past, heard) = history::bounded(&turn.history, self.history_tokens);
+        let past = history::bounded(&turn.history, self.history_tokens);
         let mut messages = vec![Message::System {
             content: String::new(),
         }];
-        messages.extend(past);
+        messages.extend(past.messages);
         messages.push(Message::User {
-            content: prompt::question(turn, attachments),
+            content: prompt::question(turn, past.unanswered, attachments),
         });
         messages.extend(made_before(turn, work));
         let mut resumes = !voice.text().is_empty();
@@ -95,11 +98,12 @@ impl ModelManager {
         let began = Instant::now();
         let result = loop {
             messages[0] = Message::System {
-                content: prompt::system(work, heard, attachments),
+                content: prompt::system(work, &past.heard, attachments),
             };
             let tools = tools::of(work.agent());
             let mut asked = messages.clone();
-            if std::mem::take(&mut resumes) {
+            let resumed = std::mem::take(&mut resumes) && !voice.of_this_round().is_empty();
+            if resumed {
                 asked.push(said(voice.of_this_round()));
                 asked.push(Message::User {
                     content: prompt::CONTINUE.to_owned().into(),
@@ -109,6 +113,7 @@ impl ModelManager {
                 messages: &asked,
                 tools: &tools,
                 may_call: round < MAX_ROUNDS,
+                may_be_silent: resumed && voice.may_be_whole(),
             };
             cost.requests += 1;
             let heard = self.hear(question, voice, &mut cost, began).await;
@@ -250,6 +255,7 @@ impl Agent for ModelManager {
             remember(turn, &mut outcome);
             return Ok(outcome);
         }
+        let deadline = tokio::time::Instant::now() + self.reply_deadline;
         let (turn, attachments) = self.opener.open(turn).await;
         let turn = &*turn;
         // A voice message can tell of one, too.
@@ -266,7 +272,8 @@ impl Agent for ModelManager {
             reply.say(&format!("{late}\n\n")).await?;
         }
         let mut voice = Voice::new(reply, &turn.already_sent.text, &own.model_medical);
-        match self.converse(turn, &attachments, &mut work, &mut voice).await {
+        let conversed = timeout_at(deadline, self.converse(turn, &attachments, &mut work, &mut voice)).await;
+        match conversed.unwrap_or(Err(Trouble::Model(Failure::TooSlow))) {
             Ok(()) => {}
             Err(Trouble::Agent(error)) => return Err(error),
             Err(Trouble::TooLong) if !voice.text().is_empty() => voice.close("").await?,
@@ -284,6 +291,7 @@ impl Agent for ModelManager {
                 voice.close(&own.model_interrupted).await?;
             }
         }
+        voice.keeps();
         Ok(work.finish(voice.text()))
     }
 }
@@ -367,3 +375,6 @@ impl Cost {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

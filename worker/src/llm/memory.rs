@@ -12,6 +12,11 @@ const FIELD: &str = "model";
 const LINES: usize = 40;
 const LINE: usize = 100;
 
+/// What is remembered of a message.
+fn line(text: &str) -> String {
+    tidy(text, LINE)
+}
+
 /// The running summary.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -45,15 +50,19 @@ impl Memory {
                 self.topics.push(treatment.name.clone());
             }
         }
-        self.lines.push(tidy(&text, LINE));
+        if !text.trim().is_empty() {
+            self.lines.push(line(&text));
+        }
         let old = self.lines.len().saturating_sub(LINES);
         self.lines.drain(..old);
     }
 
-    /// What came before the last `recent` messages, this turn's not counted; nothing where there is none.
-    pub(crate) fn before(&self, recent: usize) -> Option<Value> {
-        let end = self.lines.len().saturating_sub(recent);
-        (end > 0).then(|| serde_json::json!({"messages": self.lines[..end], "topics": self.topics}))
+    /// What the model is not given as `heard`; nothing where it is given all. By the words and not by number: a voice message
+    /// has none in the history, and a message whose reply was stopped has none here.
+    pub(crate) fn besides(&self, heard: &[&str]) -> Option<Value> {
+        let heard: Vec<String> = heard.iter().map(|text| line(&clean(text))).collect();
+        let lines: Vec<&String> = self.lines.iter().filter(|line| !heard.contains(line)).collect();
+        (!lines.is_empty()).then(|| serde_json::json!({"messages": lines, "topics": self.topics}))
     }
 
     /// Forgets everything.

@@ -1,13 +1,14 @@
 //! The engine that thinks with a language model: the same agents, the same state, another way to find words.
 //!
-//! - [`config`]: the settings; [`client`], [`assembly`], [`wire`] and [`failure`]: one server; [`models`]: several tries and models
+//! - [`config`]: the settings; [`client`], [`assembly`], [`wire`] and [`failure`]: one server; [`models`] and [`circuit`]: several tries and models, and when not to try
 //! - [`manager`] runs a turn; [`work`] is the session that its [`tools`] change; [`memory`] and [`history`] are what the model is
 //!   told of the past, [`prompt`] everything else
 //! - [`attachments`] opens what a visitor attached, and [`fetch`] gets it from where a stranger says that it is
-//! - [`voice`] says what the model says, through [`clean`], [`seam`] and [`guard`]
+//! - [`voice`] says what the model says, through [`thoughts`], [`clean`], [`seam`] and [`guard`]
 
 mod assembly;
 mod attachments;
+mod circuit;
 mod clean;
 mod client;
 pub mod config;
@@ -21,6 +22,7 @@ mod models;
 mod note;
 mod prompt;
 mod seam;
+mod thoughts;
 mod tools;
 mod voice;
 mod wire;

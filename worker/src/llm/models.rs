@@ -1,5 +1,6 @@
 //! Asking the models in their order: again where one fails before its first word, then the next one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -7,6 +8,7 @@ use shared::retry::Policy;
 use tracing::{debug, warn};
 
 use super::assembly::Completion;
+use super::circuit::Circuit;
 use super::client::{Client, Running, Started};
 use super::failure::Failure;
 use super::wire::{Body, Message, StreamOptions};
@@ -18,6 +20,8 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 #[derive(Clone, Debug)]
 pub(crate) struct Models {
     client: Client,
+    /// Of each model, in their order.
+    circuits: Arc<[Circuit]>,
 }
 
 /// A question to a model.
@@ -27,6 +31,8 @@ pub(crate) struct Question<'a> {
     pub(crate) tools: &'a [Value],
     /// Whether it may call them.
     pub(crate) may_call: bool,
+    /// Whether silence is an answer: nothing may be missing from what was said.
+    pub(crate) may_be_silent: bool,
 }
 
 /// A reply of one of the models that has begun.
@@ -47,7 +53,10 @@ pub(crate) enum Reply {
 impl Models {
     /// The models that `client` knows.
     pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+        let settings = client.settings();
+        let circuits = settings.models.iter().map(|_| Circuit::new(settings.rest));
+        let circuits = circuits.collect();
+        Self { client, circuits }
     }
 
     /// Asks until one of them begins to speak.
@@ -56,8 +65,16 @@ impl Models {
     /// The failure of the last one.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Begun, Failure> {
         let mut last = Failure::Unreachable;
-        for model in &self.client.settings().models {
-            match self.ask_one(model, question).await {
+        for (model, circuit) in self.client.settings().models.iter().zip(&*self.circuits) {
+            if !circuit.admits(Instant::now()) {
+                debug!(model, "the model is left alone");
+                last = Failure::Resting;
+                continue;
+            }
+            let answer = self.ask_one(model, circuit, question).await;
+            let down = answer.as_ref().is_err_and(|failure| failure.is_the_models());
+            circuit.note(down, Instant::now());
+            match answer {
                 Ok(reply) => {
                     let model = model.clone();
                     return Ok(Begun { model, reply });
@@ -71,7 +88,12 @@ impl Models {
         Err(last)
     }
 
-    async fn ask_one(&self, model: &str, question: Question<'_>) -> Result<Reply, Failure> {
+    async fn ask_one(
+        &self,
+        model: &str,
+        circuit: &Circuit,
+        question: Question<'_>,
+    ) -> Result<Reply, Failure> {
         let retry_for = self.client.settings().retry_for;
         let policy = Policy {
             first: WAITS.0,
@@ -85,6 +107,10 @@ impl Models {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
+            // Others may have found it to be down meanwhile.
+            if circuit.is_open() {
+                return Err(failure);
+            }
             let left = retry_for.saturating_sub(began.elapsed());
             let Some(wait) = waits.next().and_then(|wait| pause(failure, wait, left)) else {
                 return Err(failure);
@@ -103,9 +129,11 @@ impl Models {
             tools: question.tools,
             tool_choice: (!question.may_call).then_some("none"),
         };
-        match self.client.start(&body).await?.until_it_speaks().await? {
-            Started::Speaking(running) => Ok(Reply::Speaking(Box::new(running))),
-            Started::Silent(completion) => Ok(Reply::Calls(completion)),
+        match self.client.start(&body).await?.until_it_speaks().await {
+            Ok(Started::Speaking(running)) => Ok(Reply::Speaking(Box::new(running))),
+            Ok(Started::Silent(completion)) => Ok(Reply::Calls(completion)),
+            Err(Failure::Empty) if question.may_be_silent => Ok(Reply::Calls(Completion::default())),
+            Err(failure) => Err(failure),
         }
     }
 }

@@ -5,10 +5,10 @@ use serde_json::json;
 /// A call: tool and arguments.
 pub(crate) type Made = (String, String);
 
-/// The largest note; a turn with more calls than this is not worth less, its calls are just not kept.
+/// The largest note. Calls that would not fit are not made.
 const MAX: usize = 48 << 10;
 
-/// Writes calls as printable ASCII.
+/// Writes calls as printable ASCII; `None` where they are too many.
 pub(crate) fn write(calls: &[Made]) -> Option<String> {
     let mut out = String::new();
     for character in json!(calls).to_string().chars() {

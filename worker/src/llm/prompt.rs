@@ -35,8 +35,8 @@ static PHRASES: LazyLock<Phrases> =
 /// What asks a model to go on with a reply that was cut off.
 pub(crate) const CONTINUE: &str = include_str!("prompts/continue.md");
 
-/// The first message: who the model is, what it is to do, and how things stand. `heard` messages of the visitor follow it.
-pub(crate) fn system(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String {
+/// The first message: who the model is, what it is to do, and how things stand. The messages `heard` follow it.
+pub(crate) fn system(work: &Work<'_>, heard: &[&str], attachments: &Attachments) -> String {
     let (desk, phrases) = (work.desk(), &*PHRASES);
     let clinic = desk.clinic();
     let (task, instructions) = match work.agent() {
@@ -80,7 +80,7 @@ pub(crate) fn system(work: &Work<'_>, heard: usize, attachments: &Attachments) -
     )
 }
 
-fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String {
+fn situation(work: &Work<'_>, heard: &[&str], attachments: &Attachments) -> String {
     let (desk, phrases) = (work.desk(), &*PHRASES);
     let conversation = &desk.conversation;
     let details = &conversation.details;
@@ -106,7 +106,7 @@ fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String
         "email": details.email, "preferred_time": details.time.as_ref().map(|_| desk.time(details)), "attachments": conversation.media.len()});
     let stored = desk.turn.user.language.as_deref();
     let language = conversation.language.as_deref().or(stored);
-    let earlier = work.memory().before(heard).map_or_else(String::new, |earlier| {
+    let earlier = work.memory().besides(heard).map_or_else(String::new, |earlier| {
         fill(
             include_str!("prompts/summary.md"),
             &[("earlier", &earlier.to_string())],
@@ -142,6 +142,7 @@ fn listed(attachments: &Attachments) -> String {
         heard,
         unseen,
         unheard,
+        ..
     } = attachments;
     if pictures.len() + heard + unseen + unheard == 0 {
         return PHRASES.none.clone();
@@ -156,18 +157,19 @@ pub(crate) fn no_text() -> &'static str {
     &PHRASES.no_text
 }
 
-/// The visitor's message of this turn, with its pictures.
-pub(crate) fn question(turn: &Turn, attachments: &Attachments) -> Content {
+/// The visitor's message of this turn behind those that nobody has answered, with its pictures.
+pub(crate) fn question(turn: &Turn, unanswered: Option<String>, attachments: &Attachments) -> Content {
     let said: Vec<&str> = turn
         .requests
         .iter()
         .map(|request| request.content.trim())
         .filter(|text| !text.is_empty())
         .collect();
-    let text = match said.as_slice() {
+    let now = match said.as_slice() {
         [] => no_text().to_owned(),
         said => said.join("\n"),
     };
+    let text = unanswered.map_or_else(|| now.clone(), |before| format!("{before}\n\n{now}"));
     if attachments.pictures.is_empty() {
         return Content::Text(text);
     }

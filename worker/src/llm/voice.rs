@@ -3,6 +3,7 @@
 use super::clean::Clean;
 use super::guard::Guard;
 use super::seam::Seam;
+use super::thoughts::Thoughts;
 use crate::agents::{AgentError, Reply};
 
 /// The longest reply, in bytes: many times what anyone reads in a chat.
@@ -20,6 +21,7 @@ pub(crate) struct Voice<'r> {
     before: usize,
     /// Where the text of this round begins.
     round: usize,
+    thoughts: Thoughts,
     clean: Clean,
     seam: Option<Seam>,
     guard: Guard,
@@ -50,9 +52,10 @@ impl<'r> Voice<'r> {
             text: already.to_owned(),
             before: already.len(),
             round: 0,
+            thoughts: Thoughts::default(),
             clean: Clean::default(),
             seam: None,
-            guard: Guard::new(medical),
+            guard: Guard::after(already, medical),
             paragraph: false,
         };
         if !already.is_empty() {
@@ -71,6 +74,14 @@ impl<'r> Voice<'r> {
         &self.text[self.round..]
     }
 
+    /// Whether what the visitor has may be all of it: it does not end within a sentence.
+    pub(crate) fn may_be_whole(&self) -> bool {
+        let text = self.text.trim_end_matches(['"', '\'', ')', '»', '”', '“']);
+        text.ends_with(|last: char| {
+            last != ',' && last != ':' && !last.is_alphanumeric() && !last.is_whitespace()
+        })
+    }
+
     /// Whether anything was said in this run.
     pub(crate) fn has_spoken(&self) -> bool {
         self.text.len() > self.before
@@ -78,7 +89,8 @@ impl<'r> Voice<'r> {
 
     /// Says a piece of the model's text.
     pub(crate) async fn say(&mut self, piece: &str) -> Result<(), Ended> {
-        let mut piece = self.clean.next(piece);
+        let piece = self.thoughts.next(piece);
+        let mut piece = self.clean.next(&piece);
         if let Some(seam) = &mut self.seam {
             piece = seam.next(&piece);
         }
@@ -92,23 +104,36 @@ impl<'r> Voice<'r> {
 
     /// Says what was held back, once the model has no more to say in this round.
     pub(crate) async fn end_of_round(&mut self) -> Result<(), AgentError> {
-        let piece = self.guard.end();
+        let held = self.thoughts.end();
+        let mut piece = self.clean.next(&held);
+        if let Some(seam) = &mut self.seam {
+            piece = seam.next(&piece);
+        }
+        let piece = self.guard.next(&piece) + &self.guard.end();
         self.send(piece).await
     }
 
     /// Begins the next round.
     pub(crate) fn next_round(&mut self) {
-        self.clean = Clean::default();
-        self.seam = None;
         self.round = self.text.len();
-        self.paragraph = !self.text.is_empty();
+        self.resume();
     }
 
-    /// Goes on behind a text that was cut off, and leaves out what is repeated of it.
+    /// Goes on behind a text that was cut off, and leaves out what is repeated of it. What was held back will come again.
     pub(crate) fn resume(&mut self) {
-        self.clean = Clean::within();
-        self.seam = Some(Seam::after(&self.text));
-        self.paragraph = false;
+        let anew = self.of_this_round().is_empty();
+        self.thoughts = Thoughts::default();
+        self.clean = if anew { Clean::default() } else { Clean::within() };
+        self.seam = (!anew).then(|| Seam::after(&self.text));
+        self.guard.forget();
+        self.paragraph = anew && !self.text.is_empty();
+    }
+
+    /// Declares that what the visitor has stays, whether or not anything was added to it.
+    pub(crate) fn keeps(&mut self) {
+        if self.before > 0 {
+            self.reply.goes_on();
+        }
     }
 
     /// Ends what was cut off, and says `sentence`.
@@ -127,9 +152,7 @@ impl<'r> Voice<'r> {
         if piece.is_empty() {
             return Ok(());
         }
-        if self.before > 0 && !self.has_spoken() {
-            self.reply.goes_on();
-        }
+        self.keeps();
         let piece = match std::mem::take(&mut self.paragraph) {
             true => format!("{PARAGRAPH}{}", piece.trim_start()),
             false => piece,

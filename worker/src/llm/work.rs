@@ -7,7 +7,7 @@ use time::macros::format_description;
 use time::{Date, Time};
 
 use super::memory::Memory;
-use super::note::Made;
+use super::note::{self, Made};
 use super::tools::{self, Given, Tool, Topic};
 use crate::agents::offline::joint::{
     self, Ask, Consent, Conversation, Desk, HUMAN, INFORMATION, MANAGER, MAX_MEDIA, SCHEDULING, clean,
@@ -36,6 +36,8 @@ pub(crate) struct Work<'a> {
     written: String,
     /// The calls so far, to be made again by whoever goes on.
     made: Vec<Made>,
+    /// A visitor who has refused is to be asked once more.
+    asks_again: bool,
 }
 
 impl<'a> Work<'a> {
@@ -66,6 +68,7 @@ impl<'a> Work<'a> {
             before,
             written: clean(&written.join("\n")),
             made: Vec::new(),
+            asks_again: false,
         }
     }
 
@@ -92,6 +95,11 @@ impl<'a> Work<'a> {
     /// Makes a call, and returns what the model is told. The same calls in the same order on the same turn come to the same.
     pub(crate) fn call(&mut self, name: &str, arguments: &str) -> String {
         self.made.push((name.to_owned(), arguments.to_owned()));
+        // What is not noted would be lost with this worker, whatever was said of it.
+        if note::write(&self.made).is_none() {
+            self.made.pop();
+            return json!({"error": "too much for one turn: say something first"}).to_string();
+        }
         let result = tools::read(self.desk.agent, name, arguments).and_then(|tool| match tool {
             Tool::SaveDetails(given) => Ok(self.save(&given)),
             Tool::SubmitConsultation => self.submit(),
@@ -118,6 +126,9 @@ impl<'a> Work<'a> {
         }
         self.desk.conversation.greeted = true;
         let asks = reply.contains(['?', '؟']);
+        if self.asks_again && asks {
+            self.desk.conversation.consent = Consent::Unasked;
+        }
         let details = &self.desk.conversation;
         let sent = details.submitted.as_ref() == Some(&details.details);
         let refused = details.consent == Consent::Refused;
@@ -199,6 +210,10 @@ impl<'a> Work<'a> {
             (true, Consent::Given) => Ok(()),
             (true, _) if consent == Consent::Unasked => {
                 Err("the visitor has not been asked yet: ask first".into())
+            }
+            (true, _) if consent == Consent::Refused && !joint::grants(&self.desk) => {
+                self.asks_again = true;
+                Err("the visitor has refused: ask once more, and save their answer to that".into())
             }
             (true, _) if joint::says_no(&self.desk) => Err("the visitor's message is a no".into()),
             (true, _) => {

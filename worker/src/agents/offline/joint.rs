@@ -11,11 +11,13 @@ pub(crate) use super::language::Messages;
 pub(crate) use super::manager::{answer, answer_emergency};
 pub(crate) use super::scheduling::{give_consent, recognise, refuse, store_name, submit, withdraw};
 pub(crate) use super::understanding::contact::digits;
-pub(crate) use super::understanding::text::{clean, tidy};
+pub(crate) use super::understanding::text::{clean, is_invisible, tidy};
 
 use super::language::Said;
 use super::understanding::answer::{self as yes_or_no, Answer};
 use super::understanding::contact::{self, Invalid};
+use super::understanding::found;
+use super::understanding::text::Text;
 use super::understanding::treatment::mentions;
 use super::understanding::vocabulary::Vocabulary;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};
@@ -45,8 +47,18 @@ pub(crate) fn listen(desk: &mut Desk<'_>) {
 
 /// Whether the message of this turn is a plain no.
 pub(crate) fn says_no(desk: &Desk<'_>) -> bool {
+    yes_or_no::find(&heard(desk), &desk.language.lexicon) == Some(Answer::No)
+}
+
+/// Whether the message of this turn allows in so many words to collect personal information.
+pub(crate) fn grants(desk: &Desk<'_>) -> bool {
     let lexicon = &desk.language.lexicon;
-    yes_or_no::find(&lexicon.read(&desk.turn.said()), lexicon) == Some(Answer::No)
+    found::read(&heard(desk), &desk.conversation, desk.clinic(), lexicon).grant
+}
+
+/// The messages of this turn as the language of the conversation reads them.
+fn heard(desk: &Desk<'_>) -> Text {
+    desk.language.lexicon.read(&desk.turn.said())
 }
 
 /// The telephone number in `text`, as it is written there.

@@ -64,6 +64,13 @@ impl Text {
     }
 }
 
+/// Whether a character is a control character, or a zero-width or bidirectional one that could make a text look like another one.
+pub(crate) fn is_invisible(c: char) -> bool {
+    let zero_width = matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{061c}');
+    zero_width || c.is_control()
+}
+
 /// Drops control and invisible characters, and brings quotes, dashes and digits into one form.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
@@ -71,15 +78,7 @@ pub(crate) fn clean(text: &str) -> String {
             '\n' => Some('\n'),
             // Tabs and the like divide words; NBSP and its kind do so, too.
             c if c.is_whitespace() => Some(' '),
-            // Zero-width and bidirectional controls could make an echoed text look like another one.
-            '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}'
-            | '\u{061c}' => None,
-            c if c.is_control() => None,
+            c if is_invisible(c) => None,
             '\u{2018}' | '\u{2019}' | '\u{02bc}' | '`' | '\u{00b4}' => Some('\''),
             '\u{201c}' | '\u{201d}' => Some('"'),
             '\u{2010}'..='\u{2015}' | '\u{2212}' => Some('-'),

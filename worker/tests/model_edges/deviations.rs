@@ -1,0 +1,89 @@
+//! Servers that do something else than the protocol says.
+
+use bench::model::{Fault, Rule};
+use serde_json::json;
+
+use crate::harness::{manager, results, run, server, turn};
+
+const HELLO: &str = "Hello! I'm Anna, an AI assistant. Günaydın 😀! May I collect your details?";
+
+#[tokio::test]
+async fn every_fault_that_comes_once_ends_in_the_models_reply_or_an_honest_one() {
+    for fault in Fault::ALL {
+        let server = server(vec![Rule::when("hello").says(HELLO).fails(&[*fault])]).await;
+        let said = run(&manager(&server, &[]), &turn("Hello")).await;
+        let expected = match fault {
+            Fault::Unauthorized | Fault::RateLimitedLong => "I can't think as freely",
+            Fault::Nul => "Hello! [31m",
+            Fault::Endless => "Hello!",
+            _ => HELLO,
+        };
+        assert!(said.text.starts_with(expected), "{fault:?}: {}", said.text);
+        let again = matches!(
+            fault,
+            Fault::BrokenJson
+                | Fault::Stall
+                | Fault::StallAtOnce
+                | Fault::Disconnect
+                | Fault::DisconnectAtOnce
+                | Fault::RateLimited
+                | Fault::ServerError
+                | Fault::Empty
+                | Fault::Html
+                | Fault::ErrorChunk
+                | Fault::ErrorBody
+                | Fault::BadUtf8
+                | Fault::CutShort
+                | Fault::Flood
+        );
+        assert_eq!(server.requests().len(), 1 + usize::from(again), "{fault:?}");
+        let whole = said.text == HELLO;
+        assert_eq!(whole, expected == HELLO, "{fault:?}: {}", said.text);
+        assert!(!said.text.contains("never see"), "{fault:?}: {}", said.text);
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_an_hours_patience_is_not_asked_again() {
+    let server = server(vec![Rule::when("").says(HELLO).always(Fault::RateLimitedLong)]).await;
+    assert!(
+        run(&manager(&server, &[]), &turn("Hello"))
+            .await
+            .text
+            .starts_with("I can't think")
+    );
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn calls_that_share_an_index_are_two_calls() {
+    for fault in [Fault::SameIndex, Fault::WholeCalls] {
+        let server = server(vec![
+            Rule::when("").in_round(1).says("We are open every day."),
+            Rule::when("")
+                .calls("lookup", json!({"topic": "hours"}))
+                .calls("lookup", json!({"topic": "treatments"}))
+                .fails(&[fault]),
+        ])
+        .await;
+        run(&manager(&server, &[]), &turn("When are you open?")).await;
+        let results = results(&server);
+        assert_eq!(results.len(), 2, "{fault:?}: {results:?}");
+        assert!(
+            results[0]["week"].is_string() && results[1].is_array(),
+            "{fault:?}: {results:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_was_held_back_when_the_stream_broke_is_said_once() {
+    let server = server(vec![
+        Rule::when("")
+            .says("It costs 400 euros today.")
+            .fails(&[Fault::Disconnect]),
+    ])
+    .await;
+    let said = run(&manager(&server, &[]), &turn("Hello")).await;
+    assert_eq!(said.text, "It costs 400 euros today.");
+}
