@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, Request};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::stream;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -213,12 +214,22 @@ async fn a_large_batch_is_read_and_a_larger_one_is_not() {
     )
     .await;
 
-    // Strangers can send large bodies, too: there are only so many at once, and usual ones need no place.
-    let _all = app
-        .large_webhooks
-        .acquire_many(u32::try_from(LARGE_WEBHOOKS).unwrap())
+    // Strangers can send large bodies, too, and slowly: there are only so many at once, and usual ones need no place.
+    let slow: Vec<_> = (0..LARGE_WEBHOOKS)
+        .map(|_| {
+            let body = Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
+            tokio::spawn(router.clone().oneshot(from_meta("sha256=00", body)))
+        })
+        .collect();
+    let taken = async {
+        while app.large_webhooks.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    tokio::time::timeout(patience, taken)
         .await
-        .unwrap();
+        .expect("each of them keeps a place");
     check(
         &router,
         announced(&large, &signature),
@@ -228,6 +239,7 @@ async fn a_large_batch_is_read_and_a_larger_one_is_not() {
     .await;
     let (response, _) = send(&router, announced(EMPTY, &signed("appsecret", EMPTY))).await;
     assert_eq!(response.status(), 200);
+    slow.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]

@@ -106,8 +106,13 @@ impl Walk<'_> {
         let (Some(id), Some(to)) = (id, writer(message, &value["contacts"])) else {
             return self.bury(Reason::UnknownShape, None, message);
         };
-        let our_own = value["metadata"]["display_phone_number"].as_str();
-        if our_own.and_then(Recipient::read).as_ref() == Some(&to) {
+        let shown = value["metadata"]["display_phone_number"].as_str();
+        let digits: String = shown
+            .unwrap_or_default()
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
+        if Recipient::read(&digits).as_ref() == Some(&to) {
             self.contents.ignored += 1;
             return;
         }

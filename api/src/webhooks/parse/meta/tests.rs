@@ -329,8 +329,12 @@ fn a_person_who_answers_from_the_phone_is_never_a_visitor() {
         let contents = read_all(&body(&[change]));
         assert_eq!((contents.is_empty(), contents.ignored), (true, 1), "{field}");
     }
-    let contents = read_one(echo);
-    assert_eq!((contents.is_empty(), contents.ignored), (true, 1));
+    for shown in ["15550783881", "+1 555-078-3881"] {
+        let mut change = change(json!({"messages": [echo]}));
+        change["value"]["metadata"]["display_phone_number"] = json!(shown);
+        let contents = read_all(&body(&[change]));
+        assert_eq!((contents.is_empty(), contents.ignored), (true, 1), "{shown}");
+    }
 }
 
 #[test]
