@@ -118,8 +118,13 @@ mod tests {
             past(true, "yes"),
             past(false, ""),
         ];
-        let Past { messages, heard, .. } = bounded(&history, 1_000);
-        assert_eq!((messages.len(), heard), (3, vec![" ", "yes"]));
+        let Past {
+            messages,
+            heard,
+            unanswered,
+        } = bounded(&history, 1_000);
+        assert_eq!((messages.len(), heard), (2, vec![" ", "yes"]));
+        assert_eq!(unanswered.as_deref(), Some("yes"), "what came after it was nothing");
         let said = Message::Assistant {
             content: "Is it okay?".into(),
             tool_calls: Vec::new(),
