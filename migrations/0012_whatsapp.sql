@@ -15,7 +15,11 @@ alter table messages
     -- incoming, WhatsApp: when it was written, by the provider's clock
     add column sent_at timestamptz,
     -- incoming, WhatsApp: when the visitor changed it last; the text is the new one, or empty where it was deleted
-    add column edited_at timestamptz;
+    add column edited_at timestamptz,
+    -- incoming, WhatsApp: how often that was
+    add column revision int not null default 0,
+    -- incoming, WhatsApp: an emergency, which waits for nothing
+    add column urgent boolean not null default false;
 
 drop table deliveries;
 

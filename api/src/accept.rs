@@ -156,17 +156,21 @@ async fn known_body(app: &App, envelope: &Envelope) -> Option<[u8; 32]> {
 
 /// What a client reads when the queue did not take its message.
 fn refusal(error: &PublishError, request: RequestId, key: &IdempotencyKey) -> Problem {
-    let code = std::error::Error::source(error)
-        .and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>())
-        .map(async_nats::jetstream::Error::error_code);
     match error.kind() {
         PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => unconfirmed(request, key),
-        PublishErrorKind::Other if code == Some(ErrorCode::STREAM_STORE_FAILED) => {
+        PublishErrorKind::Other if is_full(error) => {
             let detail = "Too many messages wait at the moment. Nothing was sent; please try again.";
             Problem::unavailable("queue_full", detail, 5)
         }
         _ => Problem::no_queue(),
     }
+}
+
+/// Whether the queue has no room for the message.
+pub(crate) fn is_full(error: &PublishError) -> bool {
+    let source = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>());
+    source.is_some_and(|source| source.error_code() == ErrorCode::STREAM_STORE_FAILED)
 }
 
 /// The PubAck did not come: the message may be on the queue, or get there yet.

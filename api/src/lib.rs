@@ -6,6 +6,8 @@
 //! - [`router`]: which handler gets which request
 //! - [`identity`]: who is asking
 //! - [`accept`], [`in_flight`]: how a message gets onto the queue
+//! - [`webhooks`]: how one of WhatsApp gets there
+//! - [`body`]: how a request's body is read
 //! - [`relay`]: how a reply gets from the journal to its readers
 //! - [`routes`]: one module a resource
 //! - [`state`]: what every handler has at hand
@@ -13,6 +15,7 @@
 //! - [`healthcheck`]: the question that a container asks
 
 pub mod accept;
+pub mod body;
 pub mod capacity;
 pub mod config;
 pub mod connection;
@@ -26,6 +29,7 @@ pub mod router;
 pub mod routes;
 pub mod server;
 pub mod state;
+pub mod webhooks;
 
 use std::time::Duration;
 

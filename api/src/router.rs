@@ -15,6 +15,7 @@ use crate::error::Problem;
 use crate::identity::identify;
 use crate::routes::{chat, docs, health, history, page, stop, stream_get, stream_post};
 use crate::state::App;
+use crate::webhooks;
 
 /// How long a browser may remember what another origin is allowed.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(60 * 60);
@@ -36,7 +37,11 @@ pub fn router(app: App) -> anyhow::Result<Router> {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    Ok(router.with_state(app))
+    // No page has any business there, so that no origin is let in.
+    let webhooks = webhooks::router()
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(panicked));
+    Ok(router.merge(webhooks).with_state(app))
 }
 
 /// What connections beyond the limit get: how the api is, for whoever watches over it, and else a 503.
@@ -124,4 +129,4 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,6 +9,7 @@ use shared::lifecycle::Lifecycle;
 use shared::nats::Nats;
 use shared::whatsapp::Senders;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -17,6 +18,7 @@ use crate::in_flight::InFlight;
 use crate::relay::Stored;
 use crate::routes::health::Probe;
 use crate::routes::page::Page;
+use crate::webhooks::LARGE_WEBHOOKS;
 
 /// What every handler has at hand. Clones share it.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Parts {
     pub identity: Identity,
     /// Our numbers on WhatsApp.
     pub senders: Senders,
+    /// Places for what providers send at great length.
+    pub large_webhooks: Semaphore,
     /// Messages that wait for their reply.
     pub in_flight: InFlight,
     /// Ends streams, and then everything.
@@ -64,6 +68,7 @@ impl App {
                 !config.allowed_origins.is_empty(),
             ),
             senders: config.common.senders()?,
+            large_webhooks: Semaphore::new(LARGE_WEBHOOKS),
             in_flight: InFlight::new(config.max_pending_per_session.max(1)),
             stored: Stored::new(pool.clone()),
             probe: Probe::default(),

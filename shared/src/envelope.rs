@@ -104,6 +104,11 @@ impl Envelope {
         }
     }
 
+    /// `users.phone_number` of the writer; nobody knows it where WhatsApp keeps it to itself.
+    pub fn stored_phone_number(&self) -> Option<&str> {
+        (!self.phone_number.starts_with("whatsapp:")).then_some(self.phone_number.as_str())
+    }
+
     /// `users.id` of the writer.
     pub fn user_id(&self) -> Uuid {
         user_id(&self.phone_number, self.verified)

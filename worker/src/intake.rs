@@ -8,7 +8,7 @@ use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
 use shared::batch::Batcher;
 use shared::db;
-use shared::db::turn::{Arrival, Intake, TakenIn};
+use shared::db::turn::{Arrival, Burst, Intake, TakenIn};
 use shared::envelope::{Envelope, IfBusy};
 use shared::event::{EventData, EventError, EventExtra};
 use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::agents::offline::joint;
 use crate::lease::Leases;
 use crate::stateless;
 use crate::worker::Worker;
@@ -53,6 +54,7 @@ pub fn intakes(
     worker: WorkerId,
     leases: &Leases,
     session_ttl: Duration,
+    burst: Burst,
     hard: CancellationToken,
 ) -> Intakes {
     let leases = leases.clone();
@@ -67,6 +69,7 @@ pub fn intakes(
                     &leases.sessions(),
                     leases.length(),
                     session_ttl,
+                    burst,
                     arrivals,
                 )
                 .await?;
@@ -108,7 +111,12 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
     };
     let request = arrival.envelope.request_id;
     let session = arrival.envelope.session;
-    let interrupts = arrival.envelope.if_busy == IfBusy::Interrupt;
+    let interrupts = arrival.envelope.if_busy == IfBusy::Interrupt
+        || arrival
+            .envelope
+            .whatsapp
+            .as_ref()
+            .is_some_and(|whatsapp| whatsapp.urgent);
     let patience = may_be_answered_without(&worker, &arrival).unwrap_or(Duration::MAX);
     let Ok(answered) =
         tokio::time::timeout(patience, in_progress(&message, intakes.submit(arrival.clone()))).await
@@ -126,8 +134,10 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
             if taken.user_created {
                 info!(%session, "✅ User created");
             }
-            if taken.intake == Intake::Known {
-                info!(%session, %request, "message came again");
+            match taken.intake {
+                Intake::Known => info!(%session, %request, "message came again"),
+                Intake::Changed => info!(%session, %request, "message changed"),
+                Intake::Stored | Intake::Erased => {}
             }
             match taken.turn {
                 Some(turn) => worker.run_session(turn, sent, slot),
@@ -202,6 +212,14 @@ pub async fn answer(message: &Message, kind: AckKind) {
     }
 }
 
+/// An envelope with its place in the queue. On WhatsApp an emergency waits for no burst, and not for a reply that runs.
+pub fn arrival(mut envelope: Envelope, stream_seq: u64) -> Arrival {
+    if let Some(whatsapp) = &mut envelope.whatsapp {
+        whatsapp.urgent = joint::is_emergency(&envelope.content);
+    }
+    Arrival { envelope, stream_seq }
+}
+
 /// The envelope and its place in the queue.
 fn read(worker: &Worker, message: &Message) -> Result<Arrival, &'static str> {
     let stream_seq = message.info().map_err(|_| "no_metadata")?.stream_sequence;
@@ -209,7 +227,7 @@ fn read(worker: &Worker, message: &Message) -> Result<Arrival, &'static str> {
     if message.subject.as_str() != worker.nats.subjects.incoming(envelope.channel, envelope.session) {
         return Err("wrong_subject");
     }
-    Ok(Arrival { envelope, stream_seq })
+    Ok(arrival(envelope, stream_seq))
 }
 
 /// The final event of a message that gets no reply.

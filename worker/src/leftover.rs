@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
-use shared::db::turn::Arrival;
 use shared::envelope::Envelope;
 use tracing::{info, warn};
 
-use crate::intake::{Intakes, Refused};
+use crate::intake::{self, Intakes, Refused};
 use crate::worker::Worker;
 
 /// Looks for them every `interval` until the soft token is cancelled.
@@ -68,7 +67,7 @@ async fn is_in_hand(worker: &Arc<Worker>, intakes: &Intakes, message: &StreamMes
     let Ok(slot) = worker.slots.clone().acquire_owned().await else {
         return false;
     };
-    match intakes.submit(Arrival { envelope, stream_seq }).await {
+    match intakes.submit(intake::arrival(envelope, stream_seq)).await {
         Ok(Ok((taken, sent))) => {
             if let Some(turn) = taken.turn {
                 worker.run_session(turn, sent, slot);

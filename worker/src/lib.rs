@@ -2,7 +2,7 @@
 //!
 //! - [`consumer`] and [`intake`] get the work, [`worker`] runs it session by session, [`turn`] answers one request
 //! - [`order`], [`speak`], [`journal`], [`takeover`] and [`commit`] are the steps of a turn; [`stateless`] is one without a
-//!   [`database`]
+//!   [`database`], [`whatsapp`] is one on WhatsApp
 //! - [`lease`] keeps the sessions, [`control`] hears that one was stopped, [`janitor`] ends them, [`sign_of_life`] tells that the
 //!   worker lives, [`leftover`] tidies the queue
 //! - [`agents`] is who answers; [`llm`] is how they think with a language model
@@ -31,6 +31,7 @@ pub mod stateless;
 pub mod takeover;
 pub mod turn;
 pub mod undelivered;
+pub mod whatsapp;
 pub mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shared::db;
+use shared::db::turn::Burst;
 use shared::ids::WorkerId;
 use shared::lifecycle::Lifecycle;
 use shared::nats::Nats;
@@ -162,6 +164,7 @@ async fn work(
             token_delay: Duration::from_millis(config.offline_token_delay_ms),
             deadline: config.agent_deadline,
         },
+        stale_after: config.common.whatsapp.stale_after,
         stateless_after: Some(config.stateless_after).filter(|after| !after.is_zero()),
         database: Database::default(),
         lifecycle: lifecycle.clone(),
@@ -176,6 +179,10 @@ async fn work(
         id,
         &leases,
         config.session_ttl,
+        Burst {
+            quiet: config.common.whatsapp.whatsapp_quiet,
+            longest: config.common.whatsapp.whatsapp_burst,
+        },
         lifecycle.hard.clone(),
     );
     tokio::spawn(leases.clone().keep(db.clone(), id, ended.clone()));

@@ -22,8 +22,7 @@ pub const ORDER_WAIT: Duration = Duration::from_millis(50);
 /// # Errors
 /// NATS or PostgreSQL did not answer.
 pub async fn is_oldest(nats: &Nats, db: &PgPool, turn: &TurnInput) -> anyhow::Result<bool> {
-    Ok(is_oldest_in_queue(nats, db, turn).await?
-        && !db::turn::has_older(db, turn.session, turn.request.stream_seq).await?)
+    Ok(is_oldest_in_queue(nats, db, turn).await? && !db::turn::has_older(db, turn).await?)
 }
 
 async fn is_oldest_in_queue(nats: &Nats, db: &PgPool, turn: &TurnInput) -> anyhow::Result<bool> {
@@ -44,11 +43,12 @@ async fn is_oldest_in_queue(nats: &Nats, db: &PgPool, turn: &TurnInput) -> anyho
             Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => return Ok(true),
             Err(error) => return Err(error.into()),
         };
-        if next >= turn.request.stream_seq {
+        if next >= turn.last_stream_seq() {
             return Ok(true);
         }
-        // Answered long ago, and only its ack was lost.
-        if !db::turn::is_settled(db, turn.session, next).await? {
+        // One of ours, or answered long ago: only its ack is on its way, or was lost.
+        let ours = turn.requests().any(|request| request.stream_seq == next);
+        if !ours && !db::turn::is_settled(db, turn.session, next).await? {
             return Ok(false);
         }
         from = next + 1;

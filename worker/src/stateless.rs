@@ -8,7 +8,6 @@ use std::time::Duration;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{AckKind, Message};
-use serde_json::json;
 use shared::db::turn::Arrival;
 use shared::envelope::{Answered, Envelope};
 use shared::event::{EVENT_HEADER, EventData, EventExtra, NOTE_HEADER, TokenEvent};
@@ -19,7 +18,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::agents::{IncomingMessage, Profile, Turn};
+use crate::agents::{IncomingMessage, Turn};
 use crate::intake;
 use crate::journal::WriteError;
 use crate::speak::{Ends, Interrupted, Journal, Spoken, speak};
@@ -152,21 +151,15 @@ async fn put_back(nats: &Nats, envelope: Envelope) -> Result<(), Unanswered> {
     Ok(())
 }
 
-/// A turn that knows nothing but the message.
 fn turn_of(worker: &Worker, envelope: &Envelope, sent: &Sent) -> Turn {
+    let request = IncomingMessage {
+        request_id: envelope.request_id.0,
+        content: envelope.content.clone(),
+        media: envelope.media.clone(),
+    };
     Turn {
-        clinic: worker.clinic.clone(),
-        user: Profile::default(),
-        active_agent: None,
-        state: json!({}),
-        history: Vec::new(),
-        requests: vec![IncomingMessage {
-            request_id: envelope.request_id.0,
-            content: envelope.content.clone(),
-            media: envelope.media.clone(),
-        }],
-        now: envelope.received_at,
         already_sent: sent.already(),
+        ..Turn::bare(worker.clinic.clone(), request, envelope.received_at)
     }
 }
 

@@ -7,6 +7,7 @@ use shared::db::commit::{Committed, NewReply, ReplyStatus};
 use shared::db::reply;
 use shared::db::turn::{Release, TurnInput};
 use shared::event::{EventData, EventExtra};
+use shared::ids::Channel;
 use shared::retry::Policy;
 use shared::topology::JOURNAL_AGE;
 use time::OffsetDateTime;
@@ -20,13 +21,14 @@ use crate::lease::Lease;
 use crate::order;
 use crate::speak::{Ends, Interrupted, Journal, Spoken, speak};
 use crate::takeover::{Past, Sent};
+use crate::whatsapp;
 use crate::worker::Worker;
 
 /// A request is given up after so many turns.
 pub const MAX_ATTEMPTS: u32 = 5;
 
 /// Until the next turn of a request whose last one failed.
-const RETRY: Policy = Policy {
+pub(crate) const RETRY: Policy = Policy {
     first: Duration::from_millis(500),
     longest: Duration::from_secs(30),
     give_up_after: None,
@@ -69,6 +71,9 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
             warn!(session = %lease.session, %error, "❌ Error: the order could not be checked");
             return After::GiveBack(Release::HandedOver { after: NATS_WAIT });
         }
+    }
+    if input.channel == Channel::Whatsapp {
+        return whatsapp::run(worker, lease, input).await;
     }
     let request = &input.request;
     let waited = OffsetDateTime::now_utc() - request.received_at;
@@ -210,6 +215,7 @@ async fn store(
     let agent = reply.active_agent.clone();
     let go_on = !worker.lifecycle.soft.is_cancelled();
     let stored = worker.commits.store(lease, NewReply { go_on, ..reply }).await?;
+    // Only a reply on WhatsApp can be overtaken.
     let Committed::Stored {
         stopped: was_stopped,
         lock,
@@ -262,7 +268,7 @@ async fn finish(lease: &Lease, writer: &mut Writer<'_>, extra: EventExtra) {
     }
 }
 
-fn turn_of(worker: &Worker, input: &TurnInput, sent: &Sent) -> Turn {
+pub(crate) fn turn_of(worker: &Worker, input: &TurnInput, sent: &Sent) -> Turn {
     Turn {
         clinic: worker.clinic.clone(),
         user: Profile {
@@ -286,11 +292,18 @@ fn turn_of(worker: &Worker, input: &TurnInput, sent: &Sent) -> Turn {
             media: input.request.media.clone(),
         }],
         now: input.request.received_at,
+        written: input.request.received_at,
+        is_late: false,
         already_sent: sent.already(),
     }
 }
 
-fn whole(lease: &Lease, input: &TurnInput, sent: Sent, outcome: Outcome) -> (NewReply, EventExtra) {
+pub(crate) fn whole(
+    lease: &Lease,
+    input: &TurnInput,
+    sent: Sent,
+    outcome: Outcome,
+) -> (NewReply, EventExtra) {
     let effects = outcome.effects.iter().enumerate().map(|(index, effect)| {
         let mut effect = json!(effect);
         // Derived, so that an effect that is written twice is the same row.
@@ -308,6 +321,9 @@ fn whole(lease: &Lease, input: &TurnInput, sent: Sent, outcome: Outcome) -> (New
         reply.effects = effects.collect();
         reply.state = Some(outcome.state);
         reply.active_agent = Some(outcome.active_agent);
+        reply.language = outcome
+            .language
+            .filter(|language| input.user.language.as_ref() != Some(language));
     })
 }
 
@@ -319,7 +335,12 @@ fn stopped() -> EventExtra {
     }
 }
 
-fn failed(lease: &Lease, input: &TurnInput, sent: Sent, code: &'static str) -> (NewReply, EventExtra) {
+pub(crate) fn failed(
+    lease: &Lease,
+    input: &TurnInput,
+    sent: Sent,
+    code: &'static str,
+) -> (NewReply, EventExtra) {
     new_reply(lease, input, sent, reply::failed(code), |reply| {
         reply.status = ReplyStatus::Failed;
         reply.error = Some(code.to_owned());
@@ -343,7 +364,7 @@ fn new_reply(
         epoch: lease.epoch,
         id: request.reply_id(),
         reply_to: request,
-        requests: vec![request],
+        requests: input.requests().map(|request| request.id).collect(),
         body: sent.text,
         first_seq: sent.first_seq,
         piece_ends: sent.piece_ends,
@@ -351,8 +372,12 @@ fn new_reply(
         error: None,
         final_fields: serde_json::to_value(&extra).unwrap_or(Value::Null),
         final_said: false,
+        deliveries: Vec::new(),
+        join: false,
+        revision: 0,
         state: None,
         active_agent: None,
+        language: None,
         effects: Vec::new(),
         go_on: true,
     };

@@ -44,6 +44,8 @@ pub struct Worker {
     pub deliveries: Deliveries,
     /// How agents are run.
     pub pace: Pace,
+    /// Beyond this a reply on WhatsApp is late.
+    pub stale_after: Duration,
     /// How long a visitor of the website waits for PostgreSQL; `None`: for as long as it takes.
     pub stateless_after: Option<Duration>,
     /// Whether PostgreSQL answers.

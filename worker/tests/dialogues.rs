@@ -147,6 +147,9 @@ async fn play(dialogue: &Dialogue, transcript: &mut String) -> Vec<String> {
     let greeted = state.get("greeted") == Some(&json!(true));
     let mut problems = Vec::new();
     for (number, step) in dialogue.turn.iter().enumerate() {
+        let now = dialogue.now.as_deref().map_or(NOW, |now| {
+            OffsetDateTime::parse(now, &Rfc3339).expect("an RFC 3339 time")
+        });
         let turn = Turn {
             clinic: Arc::clone(&clinic),
             user: Profile {
@@ -158,9 +161,9 @@ async fn play(dialogue: &Dialogue, transcript: &mut String) -> Vec<String> {
             state,
             history: Vec::new(),
             requests: requests(step),
-            now: dialogue.now.as_deref().map_or(NOW, |now| {
-                OffsetDateTime::parse(now, &Rfc3339).expect("an RFC 3339 time")
-            }),
+            now,
+            written: now,
+            is_late: false,
             already_sent: AlreadySent::default(),
         };
         let (text, outcome) = run(&turn).await;

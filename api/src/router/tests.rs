@@ -22,7 +22,7 @@ struct Cli {
 }
 
 /// An api with the settings of `more`, whose servers are not there: nothing listens on port 1.
-async fn app(more: &[&str]) -> App {
+pub(crate) async fn app(more: &[&str]) -> App {
     let usual = [
         "api",
         "--nats-url=nats://127.0.0.1:1",
@@ -37,7 +37,7 @@ async fn app(more: &[&str]) -> App {
     App::new(config, nats, pool, lifecycle).unwrap()
 }
 
-async fn send(router: &Router, request: Request<Body>) -> (Response<()>, Value) {
+pub(crate) async fn send(router: &Router, request: Request<Body>) -> (Response<()>, Value) {
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
@@ -47,7 +47,7 @@ async fn send(router: &Router, request: Request<Body>) -> (Response<()>, Value) 
 
 type Response<T> = axum::http::Response<T>;
 
-fn request(method: &str, path: &str) -> Request<Body> {
+pub(crate) fn request(method: &str, path: &str) -> Request<Body> {
     Request::builder()
         .method(method)
         .uri(path)
@@ -114,7 +114,7 @@ async fn whatever_is_wrong_is_a_problem_with_a_stable_code() {
     check(&router, post("/chat/", json, stream), 413, "body_too_large").await;
 }
 
-async fn check(router: &Router, request: Request<Body>, status: u16, code: &str) {
+pub(crate) async fn check(router: &Router, request: Request<Body>, status: u16, code: &str) {
     let what = format!("{} {}", request.method(), request.uri());
     let (response, body) = send(router, request).await;
     assert_eq!(response.status().as_u16(), status, "{what}: {body}");
@@ -331,7 +331,7 @@ async fn the_description_has_every_route_and_no_other() {
         described.insert(path(route).to_owned(), methods);
     }
     // axum does not list its routes, but prints them; what each allows, it says itself.
-    let printed = format!("{:?}", routes(&app));
+    let printed = format!("{:?}", routes(&app).merge(webhooks::router()));
     let listed = printed.split("paths: {").nth(1).unwrap();
     let listed = listed.split('}').next().unwrap();
     let router = router(app).unwrap();

@@ -11,6 +11,7 @@ use utoipa::OpenApi;
 use super::page::Document;
 use super::{chat, erase, health, history, stop, stream_get, stream_post};
 use crate::state::App;
+use crate::webhooks;
 
 pub(super) use schema::*;
 
@@ -38,6 +39,9 @@ pub fn router() -> Router<App> {
         history::page,
         erase::erase,
         stop::stop,
+        webhooks::meta::handshake,
+        webhooks::meta::receive,
+        webhooks::twilio::receive,
         health::healthz,
         health::readyz,
         openapi,
@@ -46,6 +50,7 @@ pub fn router() -> Router<App> {
     ),
     tags(
         (name = "chat", description = "Messages and replies"),
+        (name = "webhooks", description = "For WhatsApp's providers; each is there where its provider is configured"),
         (name = "operation", description = "For whoever runs it"),
         (name = "pages", description = "For people"),
     )

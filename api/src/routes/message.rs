@@ -1,15 +1,14 @@
 //! The body of a message: read, and checked field by field.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::envelope::IfBusy;
 use shared::media::{Media, MediaKind};
-use std::time::Duration;
 use utoipa::ToSchema;
 
+use crate::body;
 use crate::error::Problem;
 
 /// Bytes of a body at most.
@@ -20,8 +19,6 @@ const MAX_CONTENT: usize = 64 * 1024;
 const MAX_URLS: usize = 10;
 /// Characters of a link at most.
 const MAX_URL: usize = 2048;
-/// How long a client may take to send a body.
-const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// What a visitor sends. Every field may be left out, but not all of them.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -68,7 +65,7 @@ impl Message {
                 detail,
             ));
         }
-        Self::parse(&read(headers, body).await?)
+        Self::parse(&body::read(headers, body, MAX_BODY).await?)
     }
 
     /// Checks a body.
@@ -143,47 +140,6 @@ fn is_json(headers: &HeaderMap) -> bool {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "The body is larger than 256 KiB.",
-        )
-    };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > MAX_BODY as u64) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, MAX_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_large(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "unreadable_body",
-            "The body broke off.",
-        )),
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_timeout",
-            "The body did not arrive in time.",
-        )),
-    }
-}
-
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 fn urls(field: &str, value: Option<Value>) -> Result<Vec<String>, Problem> {

@@ -2,16 +2,18 @@
 //!
 //! - [`script`] says what is answered to what, [`fault`] what goes wrong
 //! - [`files`] is what visitors may link to
-//! - [`server`] listens, [`reply`] writes one answer, [`record`] keeps what was asked
+//! - [`server`] listens, [`reply`] writes one answer, [`record`] keeps what was asked, [`gate`] holds tokens back
 
 pub mod fault;
 pub mod files;
+pub mod gate;
 pub mod record;
 pub mod reply;
 pub mod script;
 pub mod server;
 
 pub use fault::Fault;
+pub use gate::Gate;
 pub use record::Recorded;
 pub use script::{Call, Rule, Script};
 pub use server::FakeModel;

@@ -1,10 +1,11 @@
 //! What the fake server was asked.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::watch;
 
 /// One request.
 #[derive(Clone, Debug, Serialize)]
@@ -24,26 +25,36 @@ pub struct Recorded {
 
 /// All requests, in the order in which they came.
 #[derive(Clone, Debug, Default)]
-pub struct Records(Arc<Mutex<Vec<Recorded>>>);
+pub struct Records(Arc<watch::Sender<Vec<Recorded>>>);
 
 impl Records {
     /// Adds one and returns its number.
     pub(super) fn add(&self, recorded: Recorded) -> usize {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(recorded);
-        all.len() - 1
+        let mut number = 0;
+        self.0.send_modify(|all| {
+            number = all.len();
+            all.push(recorded);
+        });
+        number
     }
 
     /// Changes one.
     pub(super) fn change(&self, number: usize, change: impl FnOnce(&mut Recorded)) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(recorded) = all.get_mut(number) {
-            change(recorded);
-        }
+        self.0.send_modify(|all| {
+            if let Some(recorded) = all.get_mut(number) {
+                change(recorded);
+            }
+        });
     }
 
     /// What has come so far.
     pub fn all(&self) -> Vec<Recorded> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone()
+    }
+
+    /// Waits until it is as `wanted`.
+    pub async fn until(&self, wanted: impl FnMut(&Vec<Recorded>) -> bool) {
+        // The sender lives as long as this value: there is no error.
+        let _ = self.0.subscribe().wait_for(wanted).await;
     }
 }

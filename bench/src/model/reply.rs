@@ -182,12 +182,18 @@ impl Writer {
 
     /// Before each token.
     async fn pause(&self) -> Result<(), Gone> {
-        if self.answer.pace_ms == 0 {
-            return Ok(());
-        }
+        let may_go_on = async {
+            if self.answer.pace_ms > 0 {
+                tokio::time::sleep(Duration::from_millis(self.answer.pace_ms)).await;
+            }
+            if let Some(gate) = &self.answer.gate {
+                gate.pass().await;
+            }
+        };
         tokio::select! {
+            biased;
+            () = may_go_on => Ok(()),
             () = self.chunks.closed() => Err(Gone),
-            () = tokio::time::sleep(Duration::from_millis(self.answer.pace_ms)) => Ok(()),
         }
     }
 

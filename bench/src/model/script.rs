@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::gate::Gate;
 
 /// A script, from TOML or JSON.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Rule {
     pub always: Option<Fault>,
     /// Milliseconds before each token, for this answer.
     pub pace_ms: Option<u64>,
+    /// Holds each token back until a test lets it through.
+    #[serde(skip)]
+    pub gate: Option<Gate>,
     /// How often the rule was used.
     #[serde(skip)]
     pub used: Arc<AtomicUsize>,
@@ -72,6 +76,8 @@ pub struct Answer {
     pub fault: Option<Fault>,
     /// Milliseconds before each token.
     pub pace_ms: u64,
+    /// What each token has to pass.
+    pub gate: Option<Gate>,
 }
 
 impl Rule {
@@ -129,6 +135,15 @@ impl Rule {
     pub fn paced(self, pace_ms: u64) -> Self {
         Self {
             pace_ms: Some(pace_ms),
+            ..self
+        }
+    }
+
+    /// The same behind a gate.
+    #[must_use]
+    pub fn behind(self, gate: &Gate) -> Self {
+        Self {
+            gate: Some(gate.clone()),
             ..self
         }
     }
@@ -190,6 +205,7 @@ impl Script {
             calls: rule.calls.clone(),
             fault: by_name.or(rule.always).or_else(|| rule.faults.get(used).copied()),
             pace_ms: rule.pace_ms.unwrap_or(self.pace_ms),
+            gate: rule.gate.clone(),
         }
     }
 

@@ -86,6 +86,12 @@ impl FakeModel {
         self.records.all()
     }
 
+    /// Waits until a client has left before the end of its reply.
+    pub async fn abandoned(&self) {
+        let left = |all: &Vec<Recorded>| all.iter().any(|recorded| recorded.abandoned);
+        self.records.until(left).await;
+    }
+
     /// Waits until the server ends.
     pub async fn ended(&mut self) {
         let _ = (&mut self.task).await;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
+use e2e::Programs;
 use e2e::chaos::run::{Options, run};
 
 /// Breaks a deployment of its own in all ways that a seed stands for, and checks that nobody was told, lost or charged twice.
@@ -35,9 +36,8 @@ struct Args {
     /// Prints each fault as it is done.
     #[arg(long)]
     verbose: bool,
-    /// The folder with the programs api and worker; without it, the one that this program is in.
-    #[arg(long)]
-    programs: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
     /// Where logs are kept if something was wrong, in a folder named after the seed.
     #[arg(long)]
     logs: Option<PathBuf>,
@@ -50,15 +50,12 @@ struct Args {
 #[expect(clippy::print_stdout, reason = "the summary is what the command is for")]
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    let beside = std::env::current_exe()?
-        .parent()
-        .context("a program lies in a folder")?
-        .to_owned();
+    let programs = args.programs.folder()?;
     let first = args.seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
     let mut violations = 0;
     for seed in first..first + args.runs {
         let options = Options {
-            programs: args.programs.clone().unwrap_or_else(|| beside.clone()),
+            programs: programs.clone(),
             seed,
             length: Duration::from_secs(args.seconds),
             sessions: args.sessions,

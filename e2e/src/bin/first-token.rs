@@ -1,15 +1,15 @@
 //! What the product adds to the first token of a model: both ways in turns, in one run.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bench::model::{FakeModel, Rule};
 use clap::Parser;
-use e2e::Visitor;
 use e2e::chaos::takeover::percentile;
+use e2e::{Programs, Visitor};
 use futures_util::StreamExt;
 use local::{Guard, Options, Services};
 use serde_json::json;
@@ -27,9 +27,8 @@ struct Args {
     /// Milliseconds before each token of the model.
     #[arg(long, default_value_t = 40)]
     pace_ms: u64,
-    /// The folder with the programs api and worker; without it, the one that this program is in.
-    #[arg(long)]
-    programs: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
 }
 
 /// One reading: when it was asked for, and when the first token was there.
@@ -42,11 +41,7 @@ struct Reading {
 #[expect(clippy::print_stdout, reason = "the times are what the command is for")]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let beside = std::env::current_exe()?
-        .parent()
-        .context("a program lies in a folder")?
-        .to_owned();
-    let programs = args.programs.unwrap_or(beside);
+    let programs = args.programs.folder()?;
     let model = FakeModel::start(vec![Rule::when("").says(REPLY).paced(args.pace_ms)]).await?;
     let services = Services::start(Options::throwaway()).await?;
     let guard = Guard::start(&[])?;

@@ -1,9 +1,8 @@
 //! How long a reply pauses when its worker is killed: median and 99th percentile of many times.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
+use e2e::Programs;
 use e2e::chaos::takeover::{Options, measure, percentile};
 
 /// Kills the worker that runs a reply, in the middle of it, and measures until the client has the next event.
@@ -15,21 +14,16 @@ struct Args {
     /// `LEASE_LENGTH` of the workers; without it, their default.
     #[arg(long)]
     lease_length: Option<String>,
-    /// The folder with the programs api and worker; without it, the one that this program is in.
-    #[arg(long)]
-    programs: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
 }
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "the times are what the command is for")]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let beside = std::env::current_exe()?
-        .parent()
-        .context("a program lies in a folder")?
-        .to_owned();
     let options = Options {
-        programs: args.programs.unwrap_or(beside),
+        programs: args.programs.folder()?,
         kills: args.kills,
         lease_length: args.lease_length,
     };

@@ -36,6 +36,7 @@ impl Agent for Mendable {
         Ok(Outcome {
             state: json!({}),
             active_agent: "mendable".into(),
+            language: None,
             effects: Vec::new(),
             quick_replies: Vec::new(),
         })

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod bursts;
 mod chaos;
 mod compose;
 mod conversation;
@@ -20,6 +21,9 @@ mod overload;
 mod sessions;
 mod stateless;
 mod stop;
+mod storm;
 mod topology;
 mod turns;
+mod webhooks;
+mod whatsapp;
 mod wire;

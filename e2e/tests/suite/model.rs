@@ -1,9 +1,9 @@
 //! Anna with a language model: the whole product with the fake model server.
 
 use anyhow::Result;
-use bench::model::{FakeModel, Fault, Rule, Script};
+use bench::model::{FakeModel, Fault, Gate, Rule, Script};
 use e2e::deployment::Deployment;
-use e2e::{Process, eventually, sse, store};
+use e2e::{PATIENCE, Process, sse, store};
 use serde_json::json;
 
 const HELLO: &str =
@@ -176,6 +176,25 @@ async fn every_fault_ends_in_one_stored_reply_that_the_reader_saw() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_client_has_the_first_word_while_the_model_holds_the_second_back() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    let gate = Gate::default();
+    let server = FakeModel::start(vec![Rule::when("").says(HELLO).behind(&gate)]).await?;
+    let _worker = worker(&deployment, &server, &[("LLM_READ_DEADLINE", "1h")]).await?;
+    let mut stream = api.visitor().stream("Hello").await?;
+    let mut events = Vec::new();
+    gate.let_through(1);
+    while sse::text(&events) != "Hello!" {
+        events.push(stream.next().await?.expect("more is to come"));
+    }
+    gate.open();
+    events.extend(stream.all().await?);
+    assert_eq!(sse::text(&events), HELLO);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_hangs_up_on_the_model_and_keeps_what_was_said() -> Result<()> {
     let deployment = Deployment::new().await?;
     let api = deployment.api().await?;
@@ -190,10 +209,7 @@ async fn a_stop_hangs_up_on_the_model_and_keeps_what_was_said() -> Result<()> {
         events.last().unwrap().data.extra.status.as_deref(),
         Some("stopped")
     );
-    eventually("the model is told", async || {
-        server.requests()[0].abandoned.then_some(())
-    })
-    .await;
+    tokio::time::timeout(PATIENCE, server.abandoned()).await?;
     let requests = store::requests(&deployment.db, visitor.session()).await;
     assert_eq!(requests[0].replies, [sse::text(&events)]);
     Ok(())

@@ -138,6 +138,7 @@ impl Agent for Talker {
         Ok(Outcome {
             state: json!({}),
             active_agent: "talker".into(),
+            language: None,
             effects: Vec::new(),
             quick_replies: Vec::new(),
         })

@@ -3,6 +3,13 @@
 use anyhow::Result;
 use e2e::{Deployment, eventually, store};
 
+/// Makes all sessions so old that they begin anew.
+async fn expire(deployment: &Deployment) -> Result<()> {
+    let age = "update conversation_states set locked_at = now() - make_interval(secs => session_ttl + 1)";
+    sqlx::query(age).execute(&deployment.db).await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_session_starts_anew_and_keeps_its_messages() -> Result<()> {
     let deployment = Deployment::new().await?;
@@ -10,14 +17,39 @@ async fn an_expired_session_starts_anew_and_keeps_its_messages() -> Result<()> {
     let visitor = api.visitor();
     visitor.chat("My name is John Doe").await?;
     visitor.chat("yes").await?;
-    let age = "update conversation_states set locked_at = now() - make_interval(secs => session_ttl + 1)";
-    sqlx::query(age).execute(&deployment.db).await?;
+    expire(&deployment).await?;
     let anew = visitor.chat("Hello").await?;
     assert!(
         anew["content"].as_str().unwrap().contains("Anna"),
         "the first reply of a session introduces her: {anew}"
     );
     assert_eq!(store::requests(&deployment.db, visitor.session()).await.len(), 3);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_whose_session_has_expired_is_greeted_in_the_language_they_wrote_in() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let (api, _worker) = (deployment.api().await?, deployment.worker().await?);
+    let visitor = api.visitor();
+    // A hand says nothing about a language.
+    let greeted_anew = async || -> Result<String> {
+        expire(&deployment).await?;
+        let reply = visitor.chat("👋").await?;
+        Ok(reply["content"].as_str().unwrap_or_default().to_owned())
+    };
+    visitor.chat("Merhaba, randevu almak istiyorum").await?;
+    let turkish = greeted_anew().await?;
+    assert!(turkish.starts_with("Merhaba! Ben Anna"), "{turkish}");
+    visitor
+        .chat("Ich verstehe kein Türkisch, bitte auf Deutsch")
+        .await?;
+    let german = greeted_anew().await?;
+    assert!(german.starts_with("Guten Tag! Ich bin Anna"), "{german}");
+    let erased = visitor.request(reqwest::Method::DELETE, "/chat/history");
+    assert_eq!(erased.send().await?.status(), 204);
+    let unknown = greeted_anew().await?;
+    assert!(unknown.starts_with("Hello! I'm Anna"), "{unknown}");
     Ok(())
 }
 

@@ -48,6 +48,7 @@ impl Agent for Moody {
         Ok(Outcome {
             state: json!({}),
             active_agent: "moody".into(),
+            language: None,
             effects: Vec::new(),
             quick_replies: vec!["Yes".into()],
         })

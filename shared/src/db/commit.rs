@@ -56,11 +56,32 @@ pub struct NewReply {
     pub state: Option<Value>,
     /// The agent that the session is pinned to, with `state`.
     pub active_agent: Option<String>,
+    /// The visitor's language as a BCP 47 tag, where what is stored of the user is another one or none.
+    pub language: Option<String>,
     /// What else to write: objects with `type` and `id`.
     pub effects: Vec<Value>,
+    /// What is sent to the visitor; nothing on the web, where it is read.
+    pub deliveries: Vec<Part>,
+    /// Whether it would rather not be stored where it does not cover everything that has come (on WhatsApp).
+    pub join: bool,
+    /// How often the requests had been changed when the turn began.
+    pub revision: u32,
     /// Whether the worker would run the session's next turn.
     #[serde(rename = "continue")]
     pub go_on: bool,
+}
+
+/// A part of a reply, as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// `deliveries.id`.
+    pub id: Uuid,
+    /// 0, 1, 2 …
+    pub part: u32,
+    /// Its text, with the provider's own marks.
+    pub body: String,
+    /// The titles of reply buttons under it.
+    pub buttons: Vec<String>,
 }
 
 /// What became of a reply.
@@ -75,6 +96,8 @@ pub enum Committed {
         /// The next turn, for which the lease goes on; else it was given back.
         next: Option<Box<TurnInput>>,
     },
+    /// Something else has come that it does not cover: nothing was stored, and the session was given back, for another turn.
+    Overtaken,
     /// The session is another worker's by now; nothing was stored.
     Lost,
 }
@@ -103,8 +126,10 @@ pub async fn store(
     let rows = settle(connection, answer)?;
     rows.into_iter()
         .map(|row| {
-            if row.outcome != "committed" {
-                return Ok(Committed::Lost);
+            match row.outcome.as_str() {
+                "committed" => {}
+                "overtaken" => return Ok(Committed::Overtaken),
+                _ => return Ok(Committed::Lost),
             }
             Ok(Committed::Stored {
                 stopped: row.stopped.unwrap_or_default(),

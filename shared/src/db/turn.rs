@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::types::PgInterval;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::time::timeout;
 use tracing::error;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use super::{CALL_DEADLINE, settle};
 use crate::envelope::{Envelope, IfBusy};
 use crate::ids::{Channel, RequestId, SessionKey, WorkerId};
 use crate::media::Media;
+use crate::whatsapp::{Address, Change};
 
 /// How long a search for due sessions may take: nothing is lost with it, and a database that hangs is noticed by it.
 const CLAIM_DEADLINE: Duration = Duration::from_secs(5);
@@ -43,8 +45,14 @@ pub struct TurnInput {
     pub stopped: bool,
     /// The visitor.
     pub user: TurnUser,
-    /// The message to answer.
+    /// The message to answer; of a burst, the last one: the reply is addressed to it.
     pub request: TurnRequest,
+    /// The others of a burst, in the order in which they were written.
+    #[serde(default)]
+    pub earlier: Vec<TurnRequest>,
+    /// Where the visitor is reached; nowhere on the web.
+    #[serde(default)]
+    pub address: Option<Address>,
     /// Earlier messages of the session, oldest first.
     pub history: Vec<TurnMessage>,
 }
@@ -86,6 +94,30 @@ pub struct TurnRequest {
     /// When it was accepted: the clock of its turn, however often that is run.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
+    /// When it was written, by the provider's clock; unknown on the web.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub sent_at: Option<OffsetDateTime>,
+    /// How often the visitor changed it since.
+    #[serde(default)]
+    pub revision: u32,
+    /// The provider's id of it.
+    #[serde(default)]
+    pub provider_id: Option<String>,
+}
+
+impl TurnInput {
+    /// All messages to answer, in the order in which they were written.
+    pub fn requests(&self) -> impl Iterator<Item = &TurnRequest> {
+        self.earlier.iter().chain([&self.request])
+    }
+
+    /// Up to where in the queue nothing may be left that this turn does not answer.
+    pub fn last_stream_seq(&self) -> u64 {
+        self.requests()
+            .map(|request| request.stream_seq)
+            .max()
+            .unwrap_or_default()
+    }
 }
 
 /// A message of the past.
@@ -106,6 +138,15 @@ pub struct Arrival {
     pub stream_seq: u64,
 }
 
+/// How long a turn waits for the rest of a burst.
+#[derive(Clone, Copy, Debug)]
+pub struct Burst {
+    /// For so long after each message.
+    pub quiet: Duration,
+    /// In all.
+    pub longest: Duration,
+}
+
 /// What became of an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intake {
@@ -113,6 +154,8 @@ pub enum Intake {
     Stored,
     /// It had been written before.
     Known,
+    /// It changed another message.
+    Changed,
     /// Its conversation has been erased since.
     Erased,
 }
@@ -131,7 +174,7 @@ pub struct TakenIn {
 }
 
 /// Takes messages in: writes what is new, leases the sessions that nobody runs, begins their turns. All or nothing. The
-/// sessions of `held` run at this worker and are not leased again.
+/// sessions of `held` run at this worker and are not leased again. A burst of WhatsApp waits as `burst` says.
 ///
 /// # Errors
 /// As PostgreSQL says; a single envelope can be at fault (22xxx, 23xxx).
@@ -141,16 +184,34 @@ pub async fn take_in(
     held: &[SessionKey],
     lease: Duration,
     session_ttl: Duration,
+    burst: Burst,
     arrivals: &[Arrival],
 ) -> sqlx::Result<Vec<TakenIn>> {
     let batch: Vec<_> = arrivals
         .iter()
         .map(|Arrival { envelope, stream_seq }| {
+            let whatsapp = envelope.whatsapp.as_ref();
+            // What runs makes way for it.
+            let urgent = whatsapp.is_some_and(|whatsapp| whatsapp.urgent);
+            let (change, changes) = match whatsapp.map(|whatsapp| whatsapp.change) {
+                Some(Change::Edit { of }) => (Some("edit"), Some(of)),
+                Some(Change::Revoke { of }) => (Some("revoke"), Some(of)),
+                Some(Change::New) | None => (None, None),
+            };
+            let hold = |length: Duration| whatsapp.map(|_| format!("{} ms", length.as_millis()));
             serde_json::json!({
+                "provider_id": whatsapp.map(|whatsapp| &whatsapp.provider_id),
+                "sent_at": whatsapp.and_then(|whatsapp| whatsapp.sent_at.format(&Rfc3339).ok()),
+                "address": whatsapp.map(|whatsapp| &whatsapp.address),
+                "change": change,
+                "changes": changes,
+                "urgent": urgent,
+                "quiet": hold(burst.quiet),
+                "burst": hold(burst.longest),
                 "request_id": envelope.request_id,
                 "connection_id": envelope.session.connection_id(),
                 "user_id": envelope.user_id(),
-                "phone_number": envelope.phone_number,
+                "phone_number": envelope.stored_phone_number(),
                 "verified": envelope.verified,
                 "channel": envelope.channel,
                 "device": envelope.device,
@@ -158,9 +219,8 @@ pub async fn take_in(
                 "media": envelope.media,
                 "stream_seq": envelope.answered.as_ref().map_or(*stream_seq, |answered| answered.stream_seq),
                 "body_hash": hex::encode(envelope.body_hash()),
-                "received_at": envelope.received_at.format(&time::format_description::well_known::Rfc3339)
-                    .unwrap_or_default(),
-                "interrupt": envelope.if_busy == IfBusy::Interrupt,
+                "received_at": envelope.received_at.format(&Rfc3339).unwrap_or_default(),
+                "interrupt": urgent || envelope.if_busy == IfBusy::Interrupt,
                 "answered": envelope.answered,
             })
         })
@@ -185,6 +245,7 @@ pub async fn take_in(
                 intake: match row.outcome.as_str() {
                     "stored" => Intake::Stored,
                     "erased" => Intake::Erased,
+                    "changed" => Intake::Changed,
                     _ => Intake::Known,
                 },
                 user_created: row.user_created,
@@ -330,7 +391,7 @@ pub async fn release(
         worker.0,
         turn.session.connection_id(),
         turn.epoch.cast_signed(),
-        turn.request.id.0,
+        &turn.requests().map(|request| request.id.0).collect::<Vec<_>>(),
         interval(after),
         give_back,
     )
@@ -339,17 +400,20 @@ pub async fn release(
     settle(connection, answer)
 }
 
-/// Whether a message of this session waits that came before this place in the queue.
+/// Whether a message of this session waits that came before the last one that this turn answers, and that it does not know.
 ///
 /// # Errors
 /// As PostgreSQL says.
-pub async fn has_older(db: &PgPool, session: SessionKey, stream_seq: u64) -> sqlx::Result<bool> {
+pub async fn has_older(db: &PgPool, turn: &TurnInput) -> sqlx::Result<bool> {
+    let known: Vec<_> = turn.requests().map(|request| request.id.0).collect();
     let mut connection = db.acquire().await?;
     let call = sqlx::query_scalar!(
         r#"select exists (
-            select from messages where connection_id = $1 and stream_seq < $2 and status = 'pending') as "older!""#,
-        session.connection_id(),
-        stream_seq.cast_signed(),
+            select from messages
+            where connection_id = $1 and stream_seq < $2 and status = 'pending' and id <> all ($3)) as "older!""#,
+        turn.session.connection_id(),
+        turn.last_stream_seq().cast_signed(),
+        &known,
     )
     .fetch_one(&mut *connection);
     let answer = timeout(CALL_DEADLINE, call).await;

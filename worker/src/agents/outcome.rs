@@ -11,6 +11,8 @@ pub struct Outcome {
     pub state: Value,
     /// The agent that the session is pinned to from now on.
     pub active_agent: String,
+    /// The language that the visitor writes in as a BCP 47 tag, where it is known: `users.language`.
+    pub language: Option<String>,
     /// What else is to be written.
     pub effects: Vec<Effect>,
     /// Short answers that a page can offer as buttons; empty where the question is open.

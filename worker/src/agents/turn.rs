@@ -25,8 +25,40 @@ pub struct Turn {
     pub requests: Vec<IncomingMessage>,
     /// When the turn began. The only clock an agent has, so that a turn that is run again says the same.
     pub now: OffsetDateTime,
+    /// When the messages were written: "tomorrow" is the day after. The same as `now` on the web.
+    pub written: OffsetDateTime,
+    /// Whether that was so long ago that the reply says so (on WhatsApp).
+    pub is_late: bool,
     /// What readers have of this reply already, from a run that was cut off. An agent that ignores it must say the same again.
     pub already_sent: AlreadySent,
+}
+
+impl Turn {
+    /// A turn that knows nothing but the message.
+    pub fn bare(clinic: Arc<Clinic>, request: IncomingMessage, now: OffsetDateTime) -> Self {
+        Self {
+            clinic,
+            user: Profile::default(),
+            active_agent: None,
+            state: Value::Object(serde_json::Map::new()),
+            history: Vec::new(),
+            requests: vec![request],
+            now,
+            written: now,
+            is_late: false,
+            already_sent: AlreadySent::default(),
+        }
+    }
+
+    /// What the visitor writes in this turn, as one text.
+    pub fn said(&self) -> String {
+        let said: Vec<&str> = self
+            .requests
+            .iter()
+            .map(|request| request.content.as_str())
+            .collect();
+        said.join("\n")
+    }
 }
 
 /// The beginning of a reply whose run was cut off.

@@ -162,12 +162,11 @@ mod tests {
 
     use bench::model::{FakeModel, Script};
     use clap::Parser;
-    use serde_json::json;
     use shared::clinic::Clinic;
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::agents::{AlreadySent, IncomingMessage, Profile};
+    use crate::agents::IncomingMessage;
     use crate::llm::config::LlmArgs;
 
     #[derive(Parser)]
@@ -177,20 +176,12 @@ mod tests {
     }
 
     fn turn(media: Vec<Media>) -> Turn {
-        Turn {
-            clinic: Arc::new(Clinic::shipped()),
-            user: Profile::default(),
-            active_agent: None,
-            state: json!({}),
-            history: Vec::new(),
-            requests: vec![IncomingMessage {
-                request_id: uuid::Uuid::nil(),
-                content: "Hi".into(),
-                media,
-            }],
-            now: OffsetDateTime::UNIX_EPOCH,
-            already_sent: AlreadySent::default(),
-        }
+        let request = IncomingMessage {
+            request_id: uuid::Uuid::nil(),
+            content: "Hi".into(),
+            media,
+        };
+        Turn::bare(Arc::new(Clinic::shipped()), request, OffsetDateTime::UNIX_EPOCH)
     }
 
     #[tokio::test]

@@ -12,7 +12,6 @@ use super::config::Settings;
 use super::failure::Failure;
 use super::fetch::Fetcher;
 use super::history;
-use super::language::{Sentences, sentences};
 use super::memory::Memory;
 use super::models::{Models, Question, Reply as Answer};
 use super::note;
@@ -21,7 +20,7 @@ use super::tools;
 use super::voice::{Ended, Voice};
 use super::wire::{Message, ToolCall};
 use super::work::Work;
-use crate::agents::offline::joint::{self, MANAGER};
+use crate::agents::offline::joint::{self, MANAGER, Messages};
 use crate::agents::{Agent, AgentError, Outcome, Reply, Turn};
 use crate::deliver::provider::Providers;
 
@@ -261,9 +260,12 @@ impl Agent for ModelManager {
             remember(turn, &mut outcome);
             return Ok(outcome);
         }
-        let own = sentences(turn);
         let mut work = Work::begin(turn);
-        let mut voice = Voice::new(reply, &turn.already_sent.text, &own.medical);
+        let own = work.desk().messages();
+        if let Some(late) = work.desk().late() {
+            reply.say(&format!("{late}\n\n")).await?;
+        }
+        let mut voice = Voice::new(reply, &turn.already_sent.text, &own.model_medical);
         match self.converse(turn, &attachments, &mut work, &mut voice).await {
             Ok(()) => {}
             Err(Trouble::Agent(error)) => return Err(error),
@@ -279,7 +281,7 @@ impl Agent for ModelManager {
                     return by_rules(turn, voice.into_reply(), own).await;
                 }
                 warn!(code = failure.code(), "❌ Error: a reply was cut off");
-                voice.close(&own.interrupted).await?;
+                voice.close(&own.model_interrupted).await?;
             }
         }
         Ok(work.finish(voice.text()))
@@ -325,9 +327,14 @@ fn said(content: &str) -> Message {
 }
 
 /// The last resort, and an honest word about it.
-async fn by_rules(turn: &Turn, reply: &mut Reply, own: &Sentences) -> Result<Outcome, AgentError> {
+async fn by_rules(turn: &Turn, reply: &mut Reply, own: &Messages) -> Result<Outcome, AgentError> {
+    // That it comes late has been said.
+    let turn = &Turn {
+        is_late: false,
+        ..turn.clone()
+    };
     let (text, mut outcome) = joint::answer(turn);
-    reply.say(&format!("{}\n\n{text}", own.by_rules)).await?;
+    reply.say(&format!("{}\n\n{text}", own.model_by_rules)).await?;
     remember(turn, &mut outcome);
     Ok(outcome)
 }

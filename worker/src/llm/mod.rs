@@ -4,7 +4,7 @@
 //! - [`manager`] runs a turn; [`work`] is the session that its [`tools`] change; [`memory`] and [`history`] are what the model is
 //!   told of the past, [`prompt`] everything else
 //! - [`attachments`] opens what a visitor attached, and [`fetch`] gets it from where a stranger says that it is
-//! - [`voice`] says what the model says, through [`clean`], [`seam`] and [`guard`]; [`language`] has the few sentences of our own
+//! - [`voice`] says what the model says, through [`clean`], [`seam`] and [`guard`]
 
 mod assembly;
 mod attachments;
@@ -15,7 +15,6 @@ mod failure;
 mod fetch;
 mod guard;
 mod history;
-mod language;
 mod manager;
 mod memory;
 mod models;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::json;
+use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::attachments::Attachments;
@@ -21,6 +22,7 @@ struct Phrases {
     none: String,
     attachments: String,
     no_text: String,
+    late: String,
     consent: HashMap<String, String>,
     request: HashMap<String, String>,
     step: HashMap<String, String>,
@@ -100,19 +102,22 @@ fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String
         _ => "confirm",
     };
     let known = json!({"name": details.name, "treatment": details.treatments, "phone": details.phone,
-        "email": details.email, "preferred_time": details.time, "attachments": conversation.media.len()});
+        "email": details.email, "preferred_time": details.time.is_some().then(|| desk.time(details)), "attachments": conversation.media.len()});
     let earlier = work.memory().before(heard).map_or_else(String::new, |earlier| {
         fill(
             include_str!("prompts/summary.md"),
             &[("earlier", &earlier.to_string())],
         )
     });
-    let now = desk
-        .now()
-        .format(format_description!(
-            "[weekday] [day padding:none] [month repr:long] [year], [hour]:[minute]"
-        ))
-        .unwrap_or_default();
+    let clock = |time: OffsetDateTime| {
+        let form =
+            format_description!("[weekday] [day padding:none] [month repr:long] [year], [hour]:[minute]");
+        time.format(form).unwrap_or_default()
+    };
+    let mut now = clock(desk.now());
+    if desk.turn.is_late {
+        now.push_str(&fill(&phrases.late, &[("written", &clock(desk.written()))]));
+    }
     fill(
         include_str!("prompts/situation.md"),
         &[

@@ -40,6 +40,7 @@ impl<'a> Work<'a> {
     pub(crate) fn begin(turn: &'a Turn) -> Self {
         let mut desk = Desk::new(turn);
         let memory = Memory::read(&turn.state);
+        desk.listen(&turn.said());
         joint::recognise(&mut desk);
         let conversation = &mut desk.conversation;
         let room = MAX_MEDIA.saturating_sub(conversation.media.len());
@@ -288,13 +289,11 @@ impl<'a> Work<'a> {
             .transpose()?;
         let mut dates = Vec::new();
         if let Some(date) = date {
-            dates.push(joint::date(&self.desk, self.desk.now(), date, clock)?);
+            joint::can_meet(&self.desk, self.desk.now(), date, clock)?;
+            dates.extend(date.format(DATE));
         }
         let details = &mut self.desk.conversation.details;
-        details.time = Some(match dates.first() {
-            Some(date) => format!("{words} ({date})"),
-            None => words,
-        });
+        details.time = Some(words);
         details.dates = dates;
         Ok(())
     }

@@ -4,7 +4,7 @@ use shared::clinic::{Clinic, DayHours};
 use time::OffsetDateTime;
 
 use super::conversation::{Ask, Conversation, Details};
-use super::language::{Language, Messages, by_tag, english, fill, languages};
+use super::language::{Language, Messages, by_tag, detect, english, fill, languages};
 use crate::agents::{Effect, Outcome, Turn};
 
 /// The names under which a session is pinned to an agent.
@@ -54,6 +54,16 @@ impl<'a> Desk<'a> {
         &self.language.messages
     }
 
+    /// Goes over to the language that `said` is clearly written in. Returns whether any language is known by now.
+    pub(crate) fn listen(&mut self, said: &str) -> bool {
+        let known = spoken(&self.conversation, self.turn);
+        let written = detect(said, known, &self.conversation);
+        if let Some(language) = written {
+            self.speak(language);
+        }
+        written.or(known).is_some()
+    }
+
     /// From now on in `language`.
     pub(crate) fn speak(&mut self, language: &'static Language) {
         self.language = language;
@@ -63,6 +73,25 @@ impl<'a> Desk<'a> {
     /// The present by the clinic's clock.
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.turn.now.to_offset(self.clinic().utc_offset)
+    }
+
+    /// When the visitor wrote, by the clinic's clock.
+    pub(crate) fn written(&self) -> OffsetDateTime {
+        self.turn.written.to_offset(self.clinic().utc_offset)
+    }
+
+    /// A word about a reply that comes late; `None` where it does not.
+    pub(crate) fn late(&self) -> Option<String> {
+        if !self.turn.is_late {
+            return None;
+        }
+        let messages = self.messages();
+        let (written, today) = (self.written().date(), self.now().date());
+        Some(match (today - written).whole_days() {
+            0 => messages.late_today.clone(),
+            1 => messages.late_yesterday.clone(),
+            _ => fill(&messages.late_on, &[("date", &messages.date(written))]),
+        })
     }
 
     /// Says a paragraph.
@@ -95,6 +124,7 @@ impl<'a> Desk<'a> {
         let outcome = Outcome {
             state: self.conversation.write(),
             active_agent: self.agent.to_owned(),
+            language: self.conversation.language,
             effects: self.effects,
             quick_replies: self.quick_replies,
         };
@@ -299,7 +329,7 @@ impl<'a> Desk<'a> {
 }
 
 /// The language that a conversation is in, or that is stored of the visitor.
-pub(crate) fn spoken(conversation: &Conversation, turn: &Turn) -> Option<&'static Language> {
+fn spoken(conversation: &Conversation, turn: &Turn) -> Option<&'static Language> {
     let tag = conversation.language.as_deref().or(turn.user.language.as_deref());
     tag.and_then(by_tag)
 }

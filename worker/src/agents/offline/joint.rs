@@ -3,8 +3,11 @@
 
 use time::{Date, OffsetDateTime, Time};
 
+use crate::agents::Turn;
+
 pub(crate) use super::conversation::{Ask, Consent, Conversation, MAX_MEDIA};
 pub(crate) use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
+pub(crate) use super::language::Messages;
 pub(crate) use super::manager::{answer, answer_emergency};
 pub(crate) use super::scheduling::{give_consent, recognise, refuse, store_name, submit, withdraw};
 pub(crate) use super::understanding::contact::digits;
@@ -15,6 +18,19 @@ use super::understanding::contact::{self, Invalid};
 use super::understanding::text::Text;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};
 
+/// Whether `said` tells of an emergency.
+pub(crate) fn is_emergency(said: &str) -> bool {
+    super::emergency::find(said).is_some()
+}
+
+/// What is said where a message could not be answered.
+pub(crate) fn apology(turn: &Turn) -> String {
+    let mut desk = Desk::new(turn);
+    desk.listen(&turn.said());
+    let messages = desk.messages();
+    messages.failed.clone() + &desk.reach(&messages.failed_reach)
+}
+
 /// Pins the session to a person.
 pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
     super::human::take_over(desk);
@@ -22,13 +38,7 @@ pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
 
 /// Whether the message of this turn is a plain no.
 pub(crate) fn says_no(desk: &Desk<'_>) -> bool {
-    let said: Vec<&str> = desk
-        .turn
-        .requests
-        .iter()
-        .map(|request| request.content.as_str())
-        .collect();
-    yes_or_no::find(&Text::new(&said.join("\n")), &desk.language.lexicon) == Some(Answer::No)
+    yes_or_no::find(&Text::new(&desk.turn.said()), &desk.language.lexicon) == Some(Answer::No)
 }
 
 /// The telephone number in `text`, as it is written there.
@@ -54,18 +64,19 @@ pub(crate) fn email(text: &str) -> Result<String, &'static str> {
         .ok_or("this is no complete e-mail address")
 }
 
-/// A date as it is said to the visitor, where the clinic can be met then.
+/// Whether the clinic can be met on a date.
 ///
 /// # Errors
 /// Why it cannot.
-pub(crate) fn date(
+pub(crate) fn can_meet(
     desk: &Desk<'_>,
     now: OffsetDateTime,
     date: Date,
     time: Option<Time>,
-) -> Result<String, String> {
+) -> Result<(), String> {
     let clock = Clock {
         now,
+        written: now,
         hours: &desk.clinic().opening_hours,
     };
     let when = When {
@@ -74,7 +85,7 @@ pub(crate) fn date(
         ..When::default()
     };
     match resolve(&when, clock) {
-        Ok(_) => Ok(desk.messages().date(date)),
+        Ok(_) => Ok(()),
         Err(Problem::Past(_)) => Err("this time has passed, or the clinic has closed for that day".into()),
         Err(Problem::Closed(_)) => Err("the clinic is closed on that day".into()),
         Err(Problem::Outside(_, from, until)) => Err(format!(

@@ -3,9 +3,9 @@
 use time::format_description::well_known::Rfc3339;
 
 use super::conversation::{Ask, Consent};
-use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING, spoken};
+use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
 use super::emergency::{self, Emergency};
-use super::language::{detect, fill};
+use super::language::fill;
 use super::understanding::answer::Answer;
 use super::understanding::found::{self, Found};
 use super::understanding::question::Question;
@@ -39,20 +39,10 @@ impl Agent for Manager {
 /// The reply to a turn, and what has to be stored.
 pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
     let mut desk = Desk::new(turn);
-    let said: Vec<&str> = turn
-        .requests
-        .iter()
-        .map(|request| request.content.as_str())
-        .collect();
-    let said = said.join("\n");
+    let said = turn.said();
     let emergency = emergency::find(&said);
-    let spoken = spoken(&desk.conversation, turn);
-    let written = detect(&said, spoken, &desk.conversation);
-    if let Some(language) = written.or_else(|| {
-        emergency
-            .filter(|_| spoken.is_none())
-            .map(|(_, language)| language)
-    }) {
+    let known = desk.listen(&said);
+    if let (false, Some((_, language))) = (known, emergency) {
         desk.speak(language);
     }
     let text = desk.language.read(&said);
@@ -65,6 +55,9 @@ pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
     }
     scheduling::recognise(&mut desk);
     let found = found::read(&text, &desk.conversation, desk.clinic(), &desk.language.lexicon);
+    if let Some(late) = desk.late() {
+        desk.say(late);
+    }
     if first {
         introduce(&mut desk);
     }
@@ -81,12 +74,7 @@ pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
 
 /// The reply to an emergency, which no other engine answers; `None` where the turn tells of none.
 pub(crate) fn answer_emergency(turn: &Turn) -> Option<(String, Outcome)> {
-    let said: Vec<&str> = turn
-        .requests
-        .iter()
-        .map(|request| request.content.as_str())
-        .collect();
-    emergency::find(&said.join("\n")).map(|_| answer(turn))
+    emergency::find(&turn.said()).map(|_| answer(turn))
 }
 
 /// Says whom to call, and marks the session. Nothing else matters now, and no question of ours is left open.

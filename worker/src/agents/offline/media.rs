@@ -14,6 +14,14 @@ pub(crate) fn acknowledge(desk: &mut Desk<'_>) {
         .iter()
         .flat_map(|request| request.media.iter().cloned())
         .collect();
+    let asked = new.len();
+    let new: Vec<Media> = new
+        .into_iter()
+        .filter(|media| media.kind != MediaKind::Unreadable)
+        .collect();
+    if new.len() < asked {
+        desk.say(desk.messages().unreadable.clone());
+    }
     if new.is_empty() {
         return;
     }

@@ -41,7 +41,9 @@ messages! {
     reach_phone, reach_email, languages, identity, who, privacy, medical, medical_note, unknown,
     unknown_reach, capabilities, status_none, status_open, status_sent, status_emptied, human,
     human_reach, human_again, human_back, emergency, despair, emergency_after, staff_summary,
-    staff_update, staff_emergency, staff_none, staff_files, staff_voices, staff_language, contact, comma, semicolon, and, or, date,
+    staff_update, staff_emergency, staff_none, staff_files, staff_voices, staff_language, model_by_rules,
+    model_interrupted, model_medical, contact, late_today, late_yesterday, late_on, unreadable,
+    failed, failed_reach, comma, semicolon, and, or, date,
 }
 
 impl Messages {

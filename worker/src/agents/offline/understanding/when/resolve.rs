@@ -10,6 +10,8 @@ use super::{Day, When};
 pub(crate) struct Clock<'a> {
     /// The present, in the clinic's offset.
     pub(crate) now: OffsetDateTime,
+    /// When the visitor wrote, in the clinic's offset: what "tomorrow" is the day after of.
+    pub(crate) written: OffsetDateTime,
     /// When the clinic is open.
     pub(crate) hours: &'a OpeningHours,
 }
@@ -52,7 +54,7 @@ pub(crate) fn resolve(when: &When, clock: Clock<'_>) -> Result<Vec<Date>, Proble
 
 fn check(day: Day, time: Option<Time>, clock: Clock<'_>) -> Result<Date, Problem> {
     let today = clock.now.date();
-    let date = date_of(day, today).ok_or(Problem::Past(None))?;
+    let date = date_of(day, clock.written.date()).ok_or(Problem::Past(None))?;
     if date < today {
         return Err(Problem::Past(Some(date)));
     }

@@ -16,6 +16,7 @@ fn read_in(tag: &str, text: &str) -> Option<(String, String)> {
     let clinic = Clinic::shipped();
     let clock = Clock {
         now: datetime!(2026-11-25 12:00 +3),
+        written: datetime!(2026-11-25 12:00 +3),
         hours: &clinic.opening_hours,
     };
     let text = language.read(text);

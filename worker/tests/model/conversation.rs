@@ -1,194 +1,11 @@
-//! The engine with a language model, against the fake server: real HTTP, no queue, no database.
+//! What a model can do by its tools and what it cannot, over the turns of a conversation.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use bench::model::{FakeModel, Fault, Rule, Script};
-use clap::Parser;
+use bench::model::{FakeModel, Rule};
 use serde_json::{Value, json};
-use shared::clinic::Clinic;
-use time::OffsetDateTime;
-use time::macros::datetime;
-use tokio::sync::mpsc;
-use uuid::Uuid;
-use worker::agents::{
-    Agent, AlreadySent, Effect, IncomingMessage, Outcome, PastMessage, Profile, Reply, Turn,
-};
+use worker::agents::{AlreadySent, Effect, PastMessage};
 use worker::llm::ModelManager;
-use worker::llm::config::LlmArgs;
 
-/// Wednesday, noon in Istanbul.
-const NOW: OffsetDateTime = datetime!(2026-11-25 09:00 UTC);
-const HELLO: &str = "Hello! I'm Anna, an AI assistant. Günaydın 😀! May I collect your details?";
-
-#[derive(Parser)]
-struct Command {
-    #[command(flatten)]
-    args: LlmArgs,
-}
-
-/// A manager that asks `server` and has little patience.
-fn manager(server: &FakeModel, more: &[&str]) -> ModelManager {
-    shared::tls::install();
-    let url = server.base_url();
-    let common = [
-        "worker",
-        "--llm-base-url",
-        &url,
-        "--llm-api-key",
-        "k3y",
-        "--llm-model",
-        "first",
-        "--llm-read-deadline",
-        "400ms",
-        "--llm-retry-for",
-        "2500ms",
-    ];
-    let args = Command::parse_from([&common, more].concat()).args;
-    ModelManager::new(args.settings().expect("good settings").expect("a model")).expect("a client")
-}
-
-fn turn(text: &str) -> Turn {
-    Turn {
-        clinic: Arc::new(Clinic::shipped()),
-        user: Profile::default(),
-        active_agent: None,
-        state: json!({}),
-        history: Vec::new(),
-        requests: vec![IncomingMessage {
-            request_id: Uuid::from_u128(7),
-            content: text.to_owned(),
-            media: Vec::new(),
-        }],
-        now: NOW,
-        already_sent: AlreadySent::default(),
-    }
-}
-
-struct Said {
-    text: String,
-    outcome: Outcome,
-    goes_on: bool,
-    note: Option<String>,
-}
-
-async fn run(manager: &ModelManager, turn: &Turn) -> Said {
-    let (sender, mut pieces) = mpsc::channel(64);
-    let mut reply = Reply::new(sender, Duration::ZERO);
-    let asides = reply.asides();
-    let agent = async {
-        let outcome = manager.run(turn, &mut reply).await.expect("an outcome");
-        drop(reply);
-        outcome
-    };
-    let reader = async {
-        let mut text = String::new();
-        while let Some(piece) = pieces.recv().await {
-            text.push_str(&piece);
-        }
-        text
-    };
-    let both = async { tokio::join!(agent, reader) };
-    let (outcome, text) = tokio::time::timeout(Duration::from_secs(30), both)
-        .await
-        .expect("never a hang");
-    Said {
-        text,
-        outcome,
-        goes_on: asides.goes_on(),
-        note: asides.take_note(),
-    }
-}
-
-#[tokio::test]
-async fn every_fault_that_passes_ends_in_the_same_reply() {
-    use Fault as F;
-    let cases = [
-        (F::None, 1),
-        (F::SplitUtf8, 1),
-        (F::NoUsage, 1),
-        (F::NoDone, 1),
-        (F::UnknownFields, 1),
-        (F::EmptyChoices, 1),
-        (F::NotStreamed, 1),
-        (F::BrokenJson, 2),
-        (F::Stall, 2),
-        (F::StallAtOnce, 2),
-        (F::Disconnect, 2),
-        (F::DisconnectAtOnce, 2),
-        (F::ErrorChunk, 2),
-        (F::BadUtf8, 2),
-        (F::RateLimited, 2),
-        (F::ServerError, 2),
-        (F::Empty, 2),
-        (F::Html, 2),
-    ];
-    for (fault, requests) in cases {
-        let server = FakeModel::start(vec![Rule::when("hello").says(HELLO).fails(&[fault])])
-            .await
-            .unwrap();
-        let began = Instant::now();
-        let said = run(&manager(&server, &[]), &turn("Hello")).await;
-        assert_eq!(said.text, HELLO, "{fault:?}");
-        assert_eq!(server.requests().len(), requests, "{fault:?}");
-        if fault == F::RateLimited {
-            assert!(began.elapsed() >= Duration::from_secs(1), "Retry-After is kept");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_fault_that_stays_ends_in_an_honest_reply() {
-    use Fault as F;
-    for fault in [
-        F::BrokenJson,
-        F::Stall,
-        F::StallAtOnce,
-        F::Disconnect,
-        F::DisconnectAtOnce,
-        F::ErrorChunk,
-        F::BadUtf8,
-        F::RateLimited,
-        F::ServerError,
-        F::Unauthorized,
-        F::Empty,
-        F::Html,
-        F::Endless,
-        F::Nul,
-    ] {
-        let server = FakeModel::start(vec![Rule::when("hello").says(HELLO).always(fault)])
-            .await
-            .unwrap();
-        let Said { text, outcome, .. } = run(&manager(&server, &[]), &turn("Hello")).await;
-        let by_rules = text.starts_with("I can't think as freely as usual") && text.contains("Anna");
-        let fine = match fault {
-            F::Endless => text.ends_with('…') && text.len() < 30_000,
-            F::Nul => text.starts_with("Hello!"),
-            F::Stall | F::Disconnect | F::ErrorChunk | F::BrokenJson | F::BadUtf8 => {
-                text.starts_with("Hello!") && text.contains("I was interrupted")
-            }
-            _ => by_rules,
-        };
-        assert!(fine, "{fault:?}: {text}");
-        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{fault:?}");
-        assert_eq!(outcome.state["greeted"], true, "{fault:?}");
-        assert!(server.requests().len() < 12, "{fault:?}");
-    }
-}
-
-#[tokio::test]
-async fn the_fallback_model_answers_where_the_first_one_cannot() {
-    let mut first = Rule::when("").always(Fault::ServerError);
-    first.model = Some("first".into());
-    let server = FakeModel::start(vec![first, Rule::when("").says(HELLO)])
-        .await
-        .unwrap();
-    let manager = manager(&server, &["--llm-fallback-model", "second"]);
-    assert_eq!(run(&manager, &turn("Hello")).await.text, HELLO);
-    let requests = server.requests();
-    assert_eq!(requests.last().unwrap().body["model"], "second");
-    assert_eq!(requests[0].authorization.as_deref(), Some("Bearer k3y"));
-}
+use crate::{HELLO, Said, manager, manager_of_nobody, run, turn};
 
 /// Plays a conversation; each turn finds what the last one left.
 async fn play(manager: &ModelManager, messages: &[&str]) -> Vec<Said> {
@@ -260,6 +77,41 @@ async fn a_consultation_is_arranged_by_tools_and_comes_to_its_effects_once() {
         prompt.contains("Istanbul Medic") && !prompt.contains("{{"),
         "{prompt}"
     );
+}
+
+#[tokio::test]
+async fn a_visitor_s_language_is_that_of_buttons_and_failures_and_the_staff_read_their_own() {
+    let mut rules = booking();
+    for (rule, when) in
+        rules
+            .iter_mut()
+            .zip(["ben john", "ben john", "evet, gönder", "evet, gönder", "merhaba"])
+    {
+        rule.when = Some(when.into());
+    }
+    let server = FakeModel::start(rules).await.unwrap();
+    let messages = [
+        "Merhaba, randevu almak istiyorum",
+        "evet, ben John Doe, FUE, +44 20 7946 0000, cuma saat 15:00",
+        "evet, gönder",
+    ];
+    let said = play(&manager(&server, &[]), &messages).await;
+    assert_eq!(said[0].outcome.language.as_deref(), Some("tr"));
+    assert_eq!(said[0].outcome.quick_replies, ["Evet", "Hayır"]);
+    let [Effect::Consultation(made)] = said[2].outcome.effects.as_slice() else {
+        panic!("{:?}", said[2].outcome.effects);
+    };
+    assert_eq!(made.preferred_time, "Friday at 3 (Friday 27 November 2026)");
+
+    for (text, sentence) in [
+        ("Hello, how much is it?", "I can't think as freely"),
+        ("Merhaba, fiyat ne kadar?", "Şu anda her zamanki kadar"),
+        ("Guten Tag, was kostet das?", "Ich kann gerade nicht"),
+        ("مرحبا، كم السعر؟", "لا أستطيع التفكير"),
+    ] {
+        let said = run(&manager_of_nobody(), &turn(text)).await;
+        assert!(said.text.starts_with(sentence), "{}", said.text);
+    }
 }
 
 #[tokio::test]
@@ -391,29 +243,6 @@ async fn a_reply_that_was_cut_off_goes_on_and_its_calls_are_made_again() {
     assert_eq!(said.outcome.effects, whole[2].outcome.effects);
 }
 
-fn manager_of_nobody() -> ModelManager {
-    shared::tls::install();
-    let args = [
-        "worker",
-        "--llm-base-url",
-        "http://127.0.0.1:9/v1",
-        "--llm-api-key",
-        "k",
-        "--llm-model",
-        "m",
-        "--llm-retry-for",
-        "100ms",
-    ];
-    ModelManager::new(
-        Command::parse_from(args)
-            .args
-            .settings()
-            .expect("good settings")
-            .expect("a model"),
-    )
-    .expect("a client")
-}
-
 #[tokio::test]
 async fn emergencies_never_reach_a_model_and_doses_never_reach_a_visitor() {
     let server = FakeModel::start(vec![
@@ -432,40 +261,6 @@ async fn emergencies_never_reach_a_model_and_doses_never_reach_a_visitor() {
         said.text
     );
     assert!(said.text.ends_with("Is there anything else?"), "{}", said.text);
-}
-
-#[tokio::test]
-async fn the_first_word_does_not_wait_for_the_second_and_a_turn_that_is_dropped_hangs_up() {
-    let server = FakeModel::start(Script {
-        pace_ms: 300,
-        ..Script::from(vec![
-            Rule::when("").says("Gladly, here is a sentence of many words"),
-        ])
-    })
-    .await
-    .unwrap();
-    let manager = manager(&server, &[]);
-    let (sender, mut pieces) = mpsc::channel(64);
-    let task = tokio::spawn(async move {
-        let mut reply = Reply::new(sender, Duration::ZERO);
-        manager.run(&turn("Hello"), &mut reply).await.map(|_| ())
-    });
-    assert_eq!(pieces.recv().await.as_deref(), Some("Gladly,"));
-    let written = server.requests()[0].first_token.unwrap();
-    assert!(
-        written.elapsed() < Duration::from_millis(250),
-        "{:?}",
-        written.elapsed()
-    );
-    task.abort();
-    let gone = async {
-        while !server.requests()[0].abandoned {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), gone)
-        .await
-        .expect("the server is told");
 }
 
 #[tokio::test]

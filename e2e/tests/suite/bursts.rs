@@ -1,0 +1,364 @@
+//! WhatsApp's turns against a real PostgreSQL, call by call: bursts, messages that are changed afterwards, the outbox.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::{Deployment, eventually};
+use serde_json::json;
+use shared::db;
+use shared::db::commit::{Committed, NewReply, Part, ReplyStatus};
+use shared::db::turn::{Arrival, Burst, Intake, Release, Silent, TurnInput};
+use shared::envelope::Envelope;
+use shared::ids::{Channel, RequestId, WorkerId};
+use shared::whatsapp::{Address, Change, Provider, Recipient, WhatsApp};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+const LEASE: Duration = Duration::from_secs(10);
+const TTL: Duration = Duration::from_secs(3600);
+/// Long enough for a test to see that something waits.
+const PATIENT: Burst = Burst {
+    quiet: Duration::from_secs(600),
+    longest: Duration::from_secs(3600),
+};
+const AT_ONCE: Burst = Burst {
+    quiet: Duration::ZERO,
+    longest: Duration::ZERO,
+};
+
+fn address() -> Address {
+    Address {
+        provider: Provider::Meta,
+        sender: "106".into(),
+        to: Recipient::Phone("+16505551234".into()),
+    }
+}
+
+fn id_of(provider_id: &str) -> RequestId {
+    address().request(provider_id)
+}
+
+/// A message that was written `second` seconds after some instant.
+fn arrival(provider_id: &str, content: &str, second: i64, stream_seq: u64) -> Arrival {
+    let address = address();
+    let mut envelope = Envelope::new(
+        id_of(provider_id),
+        address.session(),
+        Channel::Whatsapp,
+        address.device(),
+        address.to.phone_number(),
+    );
+    envelope.content = content.into();
+    envelope.whatsapp = Some(WhatsApp {
+        address,
+        provider_id: provider_id.into(),
+        sent_at: OffsetDateTime::from_unix_timestamp(1_795_000_000 + second).expect("a time"),
+        change: Change::New,
+        urgent: false,
+    });
+    Arrival { envelope, stream_seq }
+}
+
+fn changed(mut arrival: Arrival, change: Change) -> Arrival {
+    if let Some(whatsapp) = &mut arrival.envelope.whatsapp {
+        whatsapp.change = change;
+    }
+    arrival
+}
+
+/// Takes them in, one call each, in the name of a worker that does not exist any more: nothing stays leased here.
+async fn take_in(db: &PgPool, burst: Burst, arrivals: &[Arrival]) -> Result<Vec<Intake>> {
+    let mut intakes = Vec::new();
+    for arrival in arrivals {
+        let taken = db::turn::take_in(
+            db,
+            WorkerId::new(),
+            &[],
+            LEASE,
+            TTL,
+            burst,
+            std::slice::from_ref(arrival),
+        )
+        .await?;
+        intakes.push(taken[0].intake);
+        if let Some(turn) = &taken[0].turn {
+            let owner = sqlx::query_scalar::<_, Uuid>("select lease_owner from conversation_states")
+                .fetch_one(db)
+                .await?;
+            let after = Duration::ZERO;
+            db::turn::release(db, WorkerId(owner), turn, Release::HandedOver { after }).await?;
+        }
+    }
+    Ok(intakes)
+}
+
+async fn claim(db: &PgPool, worker: WorkerId) -> Result<Option<TurnInput>> {
+    let silent = Silent::default();
+    Ok(db::turn::claim_due(db, worker, &[], LEASE, 10, &silent)
+        .await?
+        .pop())
+}
+
+/// The turn that is due.
+async fn due(db: &PgPool, worker: WorkerId) -> TurnInput {
+    eventually("a turn is due", async || claim(db, worker).await.ok()?).await
+}
+
+fn texts(turn: &TurnInput) -> Vec<&str> {
+    turn.requests().map(|request| request.body.as_str()).collect()
+}
+
+fn reply(turn: &TurnInput, body: &str) -> NewReply {
+    let id = turn.request.id.reply_id();
+    NewReply {
+        connection_id: turn.session.connection_id(),
+        epoch: turn.epoch,
+        id,
+        reply_to: turn.request.id,
+        requests: turn.requests().map(|request| request.id).collect(),
+        body: body.into(),
+        first_seq: 1,
+        piece_ends: vec![body.len()],
+        status: ReplyStatus::Complete,
+        error: None,
+        final_fields: json!({}),
+        final_said: false,
+        deliveries: vec![Part {
+            id: Uuid::new_v5(&id, b"0"),
+            part: 0,
+            body: body.into(),
+            buttons: vec!["Yes".into()],
+        }],
+        join: true,
+        revision: turn.requests().map(|request| request.revision).sum(),
+        state: Some(json!({"seen": body})),
+        active_agent: Some("scheduling".into()),
+        language: None,
+        effects: Vec::new(),
+        go_on: false,
+    }
+}
+
+async fn store(db: &PgPool, worker: WorkerId, reply: NewReply) -> Result<Committed> {
+    Ok(db::commit::store(db, worker, LEASE, &[reply]).await?.remove(0))
+}
+
+async fn rows(db: &PgPool) -> Result<Vec<(String, String)>> {
+    let sql = "select body, status from messages where direction = 'incoming' order by number";
+    Ok(sqlx::query_as(sql).fetch_all(db).await?)
+}
+
+async fn pending(db: &PgPool) -> Result<i32> {
+    Ok(sqlx::query_scalar("select pending from conversation_states")
+        .fetch_one(db)
+        .await?)
+}
+
+#[tokio::test]
+async fn a_burst_waits_for_its_end_and_gets_one_reply_in_the_order_in_which_it_was_written() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(
+        db,
+        PATIENT,
+        &[arrival("b", "an appointment", 1, 1), arrival("a", "I want", 0, 2)],
+    )
+    .await?;
+    assert!(
+        claim(db, worker).await?.is_none(),
+        "the visitor may still be writing"
+    );
+    take_in(db, AT_ONCE, &[arrival("c", "for veneers", 2, 3)]).await?;
+
+    let turn = due(db, worker).await;
+    assert_eq!(texts(&turn), ["I want", "an appointment", "for veneers"]);
+    assert_eq!(turn.address, Some(address()));
+    let stored = store(db, worker, reply(&turn, "Gladly.")).await?;
+    assert!(matches!(stored, Committed::Stored { .. }));
+    assert_eq!(pending(db).await?, 0);
+    let answered: Vec<(Uuid, Option<Uuid>)> =
+        sqlx::query_as("select id, answered_by from messages where status = 'answered' order by sent_at")
+            .fetch_all(db)
+            .await?;
+    let [a, b, c] = [id_of("a").0, id_of("b").0, id_of("c").0];
+    assert_eq!(answered, [(a, Some(c)), (b, Some(c)), (c, None)]);
+    let outbox: Vec<(String, String, String)> =
+        sqlx::query_as("select body, status, answers from deliveries")
+            .fetch_all(db)
+            .await?;
+    assert_eq!(outbox, [("Gladly.".into(), "queued".into(), "c".into())]);
+
+    let again = take_in(db, AT_ONCE, &[arrival("a", "I want", 0, 9)]).await?;
+    assert_eq!((again, pending(db).await?), (vec![Intake::Known], 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_emergency_is_not_held_and_what_runs_makes_way_for_it() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
+    let turn = due(db, worker).await;
+    let mut urgent = arrival("b", "chest pain", 1, 2);
+    urgent.envelope.whatsapp.as_mut().expect("it has one").urgent = true;
+    take_in(db, PATIENT, &[urgent, arrival("c", "help", 2, 3)]).await?;
+    let held = [(turn.session, turn.epoch)];
+    let renewed = db::turn::renew_leases(db, worker, LEASE, &held).await?;
+    assert!(
+        renewed[0].1 >= turn.last_stream_seq(),
+        "the running turn is asked to stop"
+    );
+    let after = Duration::ZERO;
+    db::turn::release(db, worker, &turn, Release::HandedOver { after }).await?;
+    let turn = due(db, worker).await;
+    assert_eq!(texts(&turn), ["Hello", "chest pain", "help"]);
+    assert_eq!(turn.request.attempts, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reply_that_is_overtaken_is_not_stored_and_the_next_one_covers_everything() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
+    let turn = due(db, worker).await;
+    take_in(db, AT_ONCE, &[arrival("b", "I am John", 1, 2)]).await?;
+    assert!(matches!(
+        store(db, worker, reply(&turn, "Who?")).await?,
+        Committed::Overtaken
+    ));
+    let turn = due(db, worker).await;
+    assert_eq!(texts(&turn), ["Hello", "I am John"]);
+    assert_eq!(turn.request.attempts, 1, "to be overtaken is no failure");
+
+    // Nor is what the visitor has changed meanwhile answered as it was.
+    let edit = changed(arrival("b2", "I am Jane", 5, 3), Change::Edit { of: id_of("b") });
+    assert_eq!(take_in(db, AT_ONCE, &[edit]).await?, [Intake::Changed]);
+    assert!(matches!(
+        store(db, worker, reply(&turn, "Hello John")).await?,
+        Committed::Overtaken
+    ));
+    let turn = due(db, worker).await;
+    assert_eq!(texts(&turn), ["Hello", "I am Jane"]);
+
+    // At some time it has to be sent.
+    take_in(db, AT_ONCE, &[arrival("c", "Hello?", 6, 4)]).await?;
+    let mut last = reply(&turn, "Hello Jane");
+    last.join = false;
+    assert!(matches!(store(db, worker, last).await?, Committed::Stored { .. }));
+    assert_eq!(texts(&due(db, worker).await), ["Hello?"]);
+    let bodies: Vec<String> = sqlx::query_scalar("select body from deliveries")
+        .fetch_all(db)
+        .await?;
+    assert_eq!(bodies, ["Hello Jane"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_of_an_answered_message_is_answered_and_one_that_comes_twice_or_too_late_is_not()
+-> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "Tuesday", 0, 1)]).await?;
+    let turn = due(db, worker).await;
+    store(db, worker, reply(&turn, "Tuesday it is.")).await?;
+
+    let edit = changed(arrival("a2", "Wednesday", 9, 2), Change::Edit { of: id_of("a") });
+    let older = changed(arrival("a1", "Thursday", 5, 3), Change::Edit { of: id_of("a") });
+    let took = take_in(db, AT_ONCE, &[edit.clone(), edit, older]).await?;
+    assert_eq!(took, [Intake::Changed, Intake::Known, Intake::Known]);
+    let turn = due(db, worker).await;
+    assert_eq!(texts(&turn), ["Wednesday"]);
+    assert_eq!(
+        turn.history[0].body, "Wednesday",
+        "the first message has changed, too"
+    );
+    store(db, worker, reply(&turn, "Wednesday it is.")).await?;
+    assert_eq!(pending(db).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deleted_message_is_forgotten_and_not_answered() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    let revoke = |id: &str, of: &str, seq| changed(arrival(id, "", 9, seq), Change::Revoke { of: id_of(of) });
+    take_in(
+        db,
+        PATIENT,
+        &[arrival("a", "secret", 0, 1), arrival("b", "Hello", 1, 2)],
+    )
+    .await?;
+    assert_eq!(
+        take_in(db, AT_ONCE, &[revoke("a2", "a", 3)]).await?,
+        [Intake::Changed]
+    );
+    assert_eq!(pending(db).await?, 1);
+    let turn = due(db, worker).await;
+    assert_eq!(texts(&turn), ["Hello"]);
+    store(db, worker, reply(&turn, "Hello!")).await?;
+
+    // An answered one leaves an empty place.
+    take_in(db, AT_ONCE, &[revoke("b2", "b", 4)]).await?;
+    let empty = ("".to_owned(), "answered".to_owned());
+    assert_eq!(rows(db).await?, [empty.clone(), empty]);
+    assert!(claim(db, worker).await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_that_comes_before_its_message_is_what_the_message_says() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    let edit = changed(arrival("a2", "Wednesday", 9, 1), Change::Edit { of: id_of("a") });
+    let revoke = changed(arrival("b2", "", 9, 2), Change::Revoke { of: id_of("b") });
+    take_in(db, PATIENT, &[edit, revoke]).await?;
+    let late = [arrival("a", "Tuesday", 0, 3), arrival("b", "secret", 1, 4)];
+    assert_eq!(take_in(db, AT_ONCE, &late).await?, [Intake::Known, Intake::Known]);
+    // In one call, too, and the other way round.
+    let both = [
+        changed(arrival("c2", "four", 9, 6), Change::Edit { of: id_of("c") }),
+        arrival("c", "three", 2, 5),
+    ];
+    db::turn::take_in(db, WorkerId::new(), &[], LEASE, TTL, AT_ONCE, &both).await?;
+    sqlx::query("update conversation_states set lease_owner = null, lease_expires_at = null")
+        .execute(db)
+        .await?;
+    let turn = due(db, worker).await;
+    assert_eq!(
+        texts(&turn),
+        ["four", "Wednesday"],
+        "by the time of their last change"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_whose_id_is_known_from_another_session_is_a_repetition() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    take_in(db, PATIENT, &[arrival("a", "Hello", 0, 1)]).await?;
+    let mut again = arrival("a", "Hello", 0, 2);
+    let address = Address {
+        to: Recipient::UserId("IN.2081".into()),
+        ..address()
+    };
+    again.envelope.session = address.session();
+    again.envelope.request_id = address.request("a");
+    again.envelope.phone_number = address.to.phone_number();
+    again.envelope.device = address.device();
+    assert_eq!(take_in(db, PATIENT, &[again]).await?, [Intake::Known]);
+    let numbers: Vec<Option<String>> =
+        sqlx::query_scalar("select phone_number from users order by phone_number")
+            .fetch_all(db)
+            .await?;
+    assert_eq!(numbers, [Some("+16505551234".into()), None]);
+    Ok(())
+}
