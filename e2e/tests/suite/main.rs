@@ -10,6 +10,7 @@ mod crash;
 mod database;
 mod deliveries;
 mod delivery_errors;
+mod delivery_media;
 mod erasure;
 mod failed;
 mod in_process;
