@@ -413,11 +413,12 @@ async fn after_24_hours_a_reply_is_held_until_the_visitor_writes_and_a_template_
         sqlx::query("update connections set last_written_at = now()")
             .execute(outbox.db())
             .await?;
-        let session = address.session().connection_id();
-        sqlx::query("select release_held($1)")
-            .bind([session])
-            .execute(outbox.db())
-            .await?;
+        // As the intake does when the visitor writes.
+        sqlx::query(
+            "update deliveries set status = 'queued', next_at = now(), error = null where status = 'held'",
+        )
+        .execute(outbox.db())
+        .await?;
         outbox.becomes(ids[1], "sent").await;
         let texts: Vec<String> = records
             .accepted_by("16505550001")
