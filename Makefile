@@ -1,7 +1,7 @@
 # The commands of this repository. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser run test chaos services clean-data fmt lint sqlx sqlx-check
+.PHONY: help setup setup-browser run test dialogues chaos services clean-data fmt lint sqlx sqlx-check
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,15 +12,18 @@ setup: ## Install what is missing: PostgreSQL's programs, a NATS server, a C com
 setup-browser: ## The same, and what the browser tests need: Chromium, Node.js, a library (test does it, too)
 	@scripts/setup.sh --browser
 
-# A worker's answer is paced like someone typing; 0 would be as fast as it can.
-run: ## Start everything on this machine: http://localhost:8000/, Ctrl-C stops it and keeps the data
+# A worker's answer is paced like someone typing; 0 would be as fast as it can. WHATSAPP=sim comes with a phone.
+run: ## Start everything on this machine: http://localhost:8000/, Ctrl-C stops it and keeps the data (WHATSAPP=sim)
 	@echo "Installs what is missing, builds (some 5 minutes the first time, then seconds), starts Frontdesk."
 	@scripts/setup.sh
 	@cargo build --package local
-	@OFFLINE_TOKEN_DELAY_MS=$${OFFLINE_TOKEN_DELAY_MS:-15} exec cargo run --quiet --package local -- run
+	@OFFLINE_TOKEN_DELAY_MS=$${OFFLINE_TOKEN_DELAY_MS:-15} $(if $(WHATSAPP),WHATSAPP=$(WHATSAPP)) exec cargo run --quiet --package local -- run
 
 test: setup-browser ## Run all tests (ARGS="--package api" for some)
 	@cargo test $(or $(ARGS),--workspace)
+
+dialogues: ## Play the dialogues against the language model that LLM_BASE_URL, LLM_API_KEY and LLM_MODEL name (DIALOGUE="one by one" ARGS=--help)
+	@cargo run --quiet --bin dialogues -- $(ARGS)
 
 chaos: setup ## Break everything at random, and check what must hold (SECONDS=60 SEED=1 ARGS="--cluster")
 	@cargo build --quiet --workspace --bins

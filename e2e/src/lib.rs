@@ -5,11 +5,13 @@
 //! - [`client`] and [`sse`]: a visitor; [`raw`]: one that behaves badly
 //! - [`phone`]: a deployment that is on WhatsApp; [`storm`]: many who write there while workers die
 //! - [`chaos`]: faults against a whole deployment, and the checker of what must hold all the same
+//! - [`dialogues`]: conversations as data, played through the agents without any of that
 //! - [`store`]: what was stored and journalled, to be checked against what visitors saw
 
 pub mod chaos;
 pub mod client;
 pub mod deployment;
+pub mod dialogues;
 pub mod phone;
 pub mod process;
 pub mod programs;

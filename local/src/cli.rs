@@ -1,8 +1,9 @@
 //! The command line of `local`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs Frontdesk on this machine, with a private PostgreSQL and NATS.
 #[derive(Debug, Parser)]
@@ -11,6 +12,9 @@ pub struct Cli {
     /// Where, on which ports.
     #[command(flatten)]
     pub place: Place,
+    /// Which WhatsApp.
+    #[command(flatten)]
+    pub phone: Phone,
     /// What to do: `run` if nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -28,6 +32,24 @@ pub struct Place {
     /// NATS's port on 127.0.0.1; 0 as above
     #[arg(long, env = "LOCAL_NATS_PORT", default_value_t = 0, global = true)]
     pub nats_port: u16,
+}
+
+/// WhatsApp without an account.
+#[derive(Debug, Args)]
+pub struct Phone {
+    /// sim: `run` starts a simulator of WhatsApp's providers, and a page that plays a phone
+    #[arg(long, env, global = true)]
+    pub whatsapp: Option<WhatsApp>,
+    /// Where that page is
+    #[arg(long, env, default_value = "127.0.0.1:8012", global = true)]
+    pub whatsapp_sim_bind: SocketAddr,
+}
+
+/// Where WhatsApp comes from, if not from the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WhatsApp {
+    /// The simulator.
+    Sim,
 }
 
 impl Place {

@@ -1,6 +1,7 @@
 //! The program `local`: everything on this machine, or only the two servers.
 
 mod cli;
+mod phone;
 mod run;
 mod settings;
 mod stop;
@@ -27,7 +28,7 @@ async fn main() -> ExitCode {
 
 async fn carry_out(cli: Cli) -> Result<()> {
     match cli.command.unwrap_or(Command::Run) {
-        Command::Run => run::run(&cli.place).await,
+        Command::Run => run::run(&cli.place, &cli.phone).await,
         Command::Services => only_services(cli.place.options()).await,
         Command::Clean => {
             for removed in local::remove(&cli.place.dir)? {

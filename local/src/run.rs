@@ -5,13 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use bench::whatsapp::Simulator;
 use local::Services;
 use shared::lifecycle::Lifecycle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::cli::Place;
+use crate::cli::{Phone, Place};
+use crate::phone;
 use crate::settings::Settings;
 use crate::stop::Requests;
 use crate::welcome;
@@ -21,13 +23,17 @@ const LOOK: Duration = Duration::from_millis(50);
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Runs everything. Comes back when it was asked to stop, or with the error of whatever ended by itself.
-pub async fn run(place: &Place) -> Result<()> {
+pub async fn run(place: &Place, phone: &Phone) -> Result<()> {
     let mut settings = Settings::from_environment();
     shared::tls::install();
     shared::telemetry::init(settings.api.common.debug);
     let mut stop = Requests::listen()?;
 
     let listener = bind(settings.api.api_bind, place).await?;
+    let address = listener.local_addr()?;
+    let page = page(address);
+    // It ends with this function.
+    let simulator = phone::start(phone, address, &page, &mut settings).await?;
     welcome::before(place);
     let mut services = tokio::select! {
         services = Services::start(place.options()) => services?,
@@ -35,9 +41,10 @@ pub async fn run(place: &Place) -> Result<()> {
         () = stop.next() => return Ok(()),
     };
     settings.use_servers(&services);
-    let address = listener.local_addr()?;
-    let page = page(address);
-    services.note(&format!("PAGE={page}\n"))?;
+    let simulated = simulator
+        .as_ref()
+        .map_or_else(String::new, |it| phone::lines(it, &settings));
+    services.note(&format!("PAGE={page}\n{simulated}"))?;
 
     let (front, back) = (Lifecycle::new(), Lifecycle::new());
     let mut programs = JoinSet::new();
@@ -48,7 +55,7 @@ pub async fn run(place: &Place) -> Result<()> {
     programs.spawn(async move { ("worker", worker.await) });
 
     let outcome = tokio::select! {
-        outcome = serve(&services, address, &page, delay) => outcome,
+        outcome = serve(&services, address, &page, delay, simulator.as_ref()) => outcome,
         ended = programs.join_next() => Err(ended_by_itself(ended)),
         () = stop.next() => Ok(()),
     };
@@ -77,7 +84,13 @@ pub async fn run(place: &Place) -> Result<()> {
 }
 
 /// Says where it is when it is ready, and then waits for a server to fail.
-async fn serve(services: &Services, address: SocketAddr, page: &str, delay: u64) -> Result<()> {
+async fn serve(
+    services: &Services,
+    address: SocketAddr,
+    page: &str,
+    delay: u64,
+    simulator: Option<&Simulator>,
+) -> Result<()> {
     let ready = async {
         while !is_ready(address).await {
             tokio::time::sleep(LOOK).await;
@@ -87,6 +100,9 @@ async fn serve(services: &Services, address: SocketAddr, page: &str, delay: u64)
         .await
         .context("the api does not become ready")?;
     welcome::ready(services, page, delay);
+    if let Some(simulator) = simulator {
+        welcome::phone(&simulator.base_url());
+    }
     Err(services.supervise().await)
 }
 

@@ -30,12 +30,23 @@ Frontdesk is ready.
                -d '{{"content":"I need help with my medical consultation"}}'
 
   another worker, from a second terminal in this folder:
-             env $(grep _URL= '{dir}/running') OFFLINE_TOKEN_DELAY_MS={delay} cargo run -p worker
+             env $(grep -E '_URL=|^META_|^TWILIO_' '{dir}/running') OFFLINE_TOKEN_DELAY_MS={delay} cargo run -p worker
 
   data       {dir} (PostgreSQL: {home})
   logs       {dir}/log (PostgreSQL, NATS); those of the api and the worker are below
   stop       Ctrl-C; the data stays
   start anew make clean-data
+"#
+    );
+}
+
+/// Where the simulator of WhatsApp is.
+pub fn phone(base_url: &str) {
+    println!(
+        r#"  WhatsApp   {base_url}/ plays a phone that writes to the clinic
+             curl {base_url}/phone/act -H 'Content-Type: application/json' \
+               -d '{{"number":"16505551234","act":"text","text":"Do you have a date in May?"}}'
+             curl '{base_url}/phone/screen?provider=meta&number=16505551234'
 "#
     );
 }

@@ -15,5 +15,5 @@ pub mod server;
 pub use fault::Fault;
 pub use gate::Gate;
 pub use record::Recorded;
-pub use script::{Call, Rule, Script};
+pub use script::{Call, NOTHING_FITS, Rule, Script};
 pub use server::FakeModel;

@@ -11,6 +11,9 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::gate::Gate;
 
+/// What is said where no rule fits.
+pub const NOTHING_FITS: &str = "I am a scripted model, and nothing in my script fits.";
+
 /// A script, from TOML or JSON.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,8 +35,12 @@ pub struct Script {
 pub struct Rule {
     /// The last message of the user contains this, in any case; absent: any message.
     pub when: Option<String>,
+    /// The place of that message among the user's, from 1; absent: any.
+    pub turn: Option<usize>,
     /// So many rounds of tools have followed it; absent: 0.
     pub round: usize,
+    /// What the tools have answered to it since then has this in it; absent: whatever they said.
+    pub told: Option<String>,
     /// The model that is asked for; absent: any.
     pub model: Option<String>,
     /// The text.
@@ -188,7 +195,10 @@ impl Script {
             Some((rule, rest)) => (Some(rule), rest),
             None => {
                 let rule = self.rule(model, messages);
-                (rule, rule.map_or_else(default_text, |rule| rule.reply.clone()))
+                (
+                    rule,
+                    rule.map_or_else(|| NOTHING_FITS.to_owned(), |rule| rule.reply.clone()),
+                )
             }
         };
         let Some(rule) = rule else {
@@ -212,12 +222,23 @@ impl Script {
     fn rule(&self, model: &str, messages: &[Value]) -> Option<&Rule> {
         let last = messages.iter().rposition(|message| message["role"] == "user")?;
         let said = content(&messages[last]).to_lowercase();
-        let round = messages[last..]
+        let turn = messages
+            .iter()
+            .filter(|message| message["role"] == "user")
+            .count();
+        let since = &messages[last..];
+        let round = since
             .iter()
             .filter(|message| message["tool_calls"].is_array())
             .count();
+        let told = |text: &String| {
+            let mut results = since.iter().filter(|message| message["role"] == "tool");
+            results.any(|result| content(result).contains(text))
+        };
         self.rules.iter().find(|rule| {
             rule.round == round
+                && rule.turn.is_none_or(|wanted| wanted == turn)
+                && rule.told.as_ref().is_none_or(told)
                 && rule.model.as_deref().is_none_or(|name| name == model)
                 && rule
                     .when
@@ -242,10 +263,6 @@ impl Script {
             .or_else(|| rule.reply.strip_prefix(paragraph))?;
         (!rest.is_empty()).then(|| (rule, rest.to_owned()))
     }
-}
-
-fn default_text() -> String {
-    "I am a scripted model, and nothing in my script fits.".to_owned()
 }
 
 /// The text of a message, also where it comes in parts.
@@ -285,6 +302,24 @@ mod tests {
         let note = json!({"role": "user", "content": "Go on."});
         let rest = script.answer("m", &[user, call, result, begun, note]).text;
         assert_eq!(rest, "at next?");
+    }
+
+    #[test]
+    fn rules_know_which_message_they_answer_and_what_tools_have_said() {
+        let script: Script = toml::from_str(
+            "rule = [{turn = 1, reply = \"one\"}, {turn = 2, round = 1, told = \"too short\", reply = \"two\"}]",
+        )
+        .unwrap();
+        let user = json!({"role": "user", "content": "yes"});
+        let said = json!({"role": "assistant", "content": "one"});
+        let call = json!({"role": "assistant", "tool_calls": [{"id": "1"}]});
+        let result = |text: &str| json!({"role": "tool", "content": text});
+        let first = script.answer("m", std::slice::from_ref(&user));
+        assert_eq!(first.text, "one");
+        let mut messages = vec![user.clone(), said, user, call, result("it is too short")];
+        assert_eq!(script.answer("m", &messages).text, "two");
+        messages[4] = result("fine");
+        assert_eq!(script.answer("m", &messages).text, NOTHING_FITS);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use time::OffsetDateTime;
+use tokio::sync::oneshot;
 
 use super::courier::{Courier, Webhook};
 use super::fault::{Fault, Plan, Target};
@@ -193,9 +194,9 @@ async fn accept<P: Provider>(provider: &Arc<P>, message: Accepted, fault: Fault)
     if steps.is_empty() {
         return;
     }
-    let first = tokio::sync::oneshot::channel::<()>();
-    let (told, wait_for) = first;
-    let mut told = Some(told);
+    // Dropped when the first one has been taken.
+    let (first, first_taken) = oneshot::channel::<()>();
+    let mut first = Some(first);
     let provider = Arc::clone(provider);
     let courier = line.courier.clone();
     courier.clone().spawn(async move {
@@ -204,10 +205,10 @@ async fn accept<P: Provider>(provider: &Arc<P>, message: Accepted, fault: Fault)
             if courier.deliver(&webhook).await {
                 provider.line().book.told(&message.id, state);
             }
-            drop(told.take());
+            drop(first.take());
         }
     });
     if plan.before_the_answer {
-        let _ = tokio::time::timeout(Duration::from_secs(1), wait_for).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), first_taken).await;
     }
 }

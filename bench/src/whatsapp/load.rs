@@ -25,7 +25,7 @@ pub struct Load {
 /// What came of it. Times are counted from the instant at which a webhook was due, so that a server that is slow is not
 /// measured by fewer questions.
 #[derive(Clone, Debug, Default)]
-pub struct Result {
+pub struct Outcome {
     /// How many were answered with each status; `none`: no answer within ten seconds.
     pub statuses: BTreeMap<String, usize>,
     /// All times, sorted.
@@ -34,7 +34,7 @@ pub struct Result {
     pub took: Duration,
 }
 
-impl Result {
+impl Outcome {
     /// The time within which so many of a hundred were answered.
     pub fn percentile(&self, percent: usize) -> Duration {
         let index = self.times.len() * percent / 100;
@@ -43,7 +43,7 @@ impl Result {
     }
 }
 
-impl fmt::Display for Result {
+impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |percent| self.percentile(percent).as_secs_f64() * 1_000.0;
         let rate = self.times.len() as f64 / self.took.as_secs_f64().max(f64::EPSILON);
@@ -65,7 +65,7 @@ impl fmt::Display for Result {
 }
 
 /// Sends webhooks with new messages at the rate, however slow the answers are, each once.
-pub async fn run(meta: &Meta, load: Load) -> Result {
+pub async fn run(meta: &Meta, load: Load) -> Outcome {
     let begun = Instant::now();
     let total = u64::from(load.rate) * load.length.as_millis() as u64 / 1_000;
     let (answered, mut answers) = mpsc::unbounded_channel();
@@ -92,13 +92,13 @@ pub async fn run(meta: &Meta, load: Load) -> Result {
         });
     }
     drop(answered);
-    let mut result = Result::default();
+    let mut outcome = Outcome::default();
     while let Some((status, time)) = answers.recv().await {
         let name = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        *result.statuses.entry(name).or_default() += 1;
-        result.times.push(time);
+        *outcome.statuses.entry(name).or_default() += 1;
+        outcome.times.push(time);
     }
-    result.took = begun.elapsed();
-    result.times.sort_unstable();
-    result
+    outcome.took = begun.elapsed();
+    outcome.times.sort_unstable();
+    outcome
 }

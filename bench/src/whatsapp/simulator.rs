@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::control;
 use super::courier::Patience;
 use super::line::Line;
-use super::meta::{self, Meta, MetaAccount};
+use super::meta::{self, Meta, MetaAccount, PairRate};
 use super::phone::page::{self, Phones};
 use super::serve::Server;
 use super::statuses::{State, Statuses};
@@ -24,7 +24,8 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one at `address`. It tells of each message that it was sent, delivered and read, with small pauses.
+    /// Starts one at `address`. It tells of each message that it was sent, delivered and read, with small pauses, and keeps Meta's
+    /// pair rate.
     ///
     /// # Errors
     /// The address is taken.
@@ -51,6 +52,7 @@ impl Simulator {
                 ..Statuses::default()
             });
         }
+        phones.meta.set_pair_rate(Some(PairRate::default()));
         Ok(Self { phones, server })
     }
 

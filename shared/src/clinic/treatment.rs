@@ -82,8 +82,13 @@ impl Treatment {
     /// The words that mean this treatment, in the file's own language and in `language`.
     pub fn words_in(&self, language: &str) -> impl Iterator<Item = &String> {
         let translated = self.translations.get(language).into_iter();
-        let translated = translated.flat_map(|text| text.synonyms.iter().chain([&text.name]));
-        self.synonyms.iter().chain([&self.name]).chain(translated)
+        let translated =
+            translated.flat_map(|text| text.synonyms.iter().chain([&text.name]).chain(&text.also));
+        self.synonyms
+            .iter()
+            .chain([&self.name])
+            .chain(&self.also)
+            .chain(translated)
     }
 
     /// The words that mean this treatment, in all languages.
@@ -91,8 +96,12 @@ impl Treatment {
         let translated = self
             .translations
             .values()
-            .flat_map(|text| text.synonyms.iter().chain([&text.name]));
-        self.synonyms.iter().chain([&self.name]).chain(translated)
+            .flat_map(|text| text.synonyms.iter().chain([&text.name]).chain(&text.also));
+        self.synonyms
+            .iter()
+            .chain([&self.name])
+            .chain(&self.also)
+            .chain(translated)
     }
 }
 

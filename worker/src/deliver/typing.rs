@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::whatsapp::Address;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
 
 use super::Deliveries;
@@ -14,20 +14,22 @@ const AGAIN: Duration = Duration::from_secs(20);
 /// Shows it until it is dropped.
 #[derive(Debug)]
 pub struct Typing {
-    _task: Option<AbortOnDropHandle<()>>,
+    _ended: Option<DropGuard>,
 }
 
 /// Marks the message `message_id` as read, and shows its writer that somebody writes, for as long as the returned value lives.
-/// Returns at once; where the provider has no such thing, nothing happens.
+/// Returns at once; where the provider has no such thing, nothing happens. The mark is set, too, where the turn is over sooner.
 pub fn show(deliveries: &Deliveries, address: &Address, message_id: &str) -> Typing {
     let Some(providers) = deliveries
         .providers()
         .filter(|providers| providers.meta(address).is_some())
     else {
-        return Typing { _task: None };
+        return Typing { _ended: None };
     };
     let (providers, address, message_id) = (providers.clone(), address.clone(), message_id.to_owned());
-    let task = tokio::spawn(async move {
+    let ended = CancellationToken::new();
+    let over = ended.clone();
+    tokio::spawn(async move {
         let Some(sender) = providers.meta(&address) else {
             return;
         };
@@ -35,10 +37,13 @@ pub fn show(deliveries: &Deliveries, address: &Address, message_id: &str) -> Typ
             if !providers.show_typing(sender, &message_id).await {
                 debug!("that somebody writes could not be shown");
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::select! {
+                () = over.cancelled() => return,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
         }
     });
     Typing {
-        _task: Some(AbortOnDropHandle::new(task)),
+        _ended: Some(ended.drop_guard()),
     }
 }

@@ -1,5 +1,6 @@
 //! The conversation so far as the model is given it: bounded by tokens, the oldest messages out first.
 
+use super::prompt;
 use super::wire::Message;
 use crate::agents::PastMessage;
 
@@ -30,14 +31,20 @@ pub(crate) fn bounded(history: &[PastMessage], max_tokens: usize) -> (Vec<Messag
     let heard = newest.iter().filter(|message| message.incoming).count();
     let mut messages: Vec<(bool, String)> = Vec::new();
     // Many models want the two to take turns, and the visitor to begin.
-    for message in newest.iter().filter(|message| !message.body.trim().is_empty()) {
+    for message in newest {
+        // A picture without a word is a message, too: what was answered to it stands behind it.
+        let body = match message.body.trim() {
+            "" if message.incoming => prompt::no_text(),
+            "" => continue,
+            _ => &message.body,
+        };
         match messages.last_mut() {
             Some((incoming, text)) if *incoming == message.incoming => {
                 text.push_str("\n\n");
-                text.push_str(&message.body);
+                text.push_str(body);
             }
             None if !message.incoming => {}
-            _ => messages.push((message.incoming, message.body.clone())),
+            _ => messages.push((message.incoming, body.to_owned())),
         }
     }
     let message = |(incoming, content): (bool, String)| match incoming {
@@ -85,5 +92,22 @@ mod tests {
         assert_eq!(bounded(&history, 1_000).0.len(), 4);
         assert!(tokens("مرحبا بكم") > tokens("hello all"));
         assert!(bounded(&history, 0).0.is_empty());
+    }
+
+    #[test]
+    fn the_answer_to_a_picture_without_words_is_kept() {
+        let history = [
+            past(true, " "),
+            past(false, "Is it okay?"),
+            past(true, "yes"),
+            past(false, ""),
+        ];
+        let (messages, heard) = bounded(&history, 1_000);
+        assert_eq!((messages.len(), heard), (3, 2));
+        let said = Message::Assistant {
+            content: "Is it okay?".into(),
+            tool_calls: Vec::new(),
+        };
+        assert_eq!(messages[1], said);
     }
 }

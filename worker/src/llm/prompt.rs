@@ -20,6 +20,7 @@ struct Phrases {
     persona: String,
     no_instructions: String,
     none: String,
+    no_language: String,
     attachments: String,
     no_text: String,
     late: String,
@@ -102,7 +103,9 @@ fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String
         _ => "confirm",
     };
     let known = json!({"name": details.name, "treatment": details.treatments, "phone": details.phone,
-        "email": details.email, "preferred_time": details.time.is_some().then(|| desk.time(details)), "attachments": conversation.media.len()});
+        "email": details.email, "preferred_time": details.time.as_ref().map(|_| desk.time(details)), "attachments": conversation.media.len()});
+    let stored = desk.turn.user.language.as_deref();
+    let language = conversation.language.as_deref().or(stored);
     let earlier = work.memory().before(heard).map_or_else(String::new, |earlier| {
         fill(
             include_str!("prompts/summary.md"),
@@ -122,6 +125,7 @@ fn situation(work: &Work<'_>, heard: usize, attachments: &Attachments) -> String
         include_str!("prompts/situation.md"),
         &[
             ("now", &now),
+            ("language", language.unwrap_or(&phrases.no_language)),
             ("consent", &phrases.consent[consent]),
             ("details", &known.to_string()),
             ("request", &phrases.request[if sent { "sent" } else { "none" }]),
@@ -147,6 +151,11 @@ fn listed(attachments: &Attachments) -> String {
     fill(&PHRASES.attachments, &[("count", &count.to_string())])
 }
 
+/// What stands for a message without text.
+pub(crate) fn no_text() -> &'static str {
+    &PHRASES.no_text
+}
+
 /// The visitor's message of this turn, with its pictures.
 pub(crate) fn question(turn: &Turn, attachments: &Attachments) -> Content {
     let said: Vec<&str> = turn
@@ -156,7 +165,7 @@ pub(crate) fn question(turn: &Turn, attachments: &Attachments) -> Content {
         .filter(|text| !text.is_empty())
         .collect();
     let text = match said.as_slice() {
-        [] => PHRASES.no_text.clone(),
+        [] => no_text().to_owned(),
         said => said.join("\n"),
     };
     if attachments.pictures.is_empty() {

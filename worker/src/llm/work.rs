@@ -20,6 +20,9 @@ const MAX_NAME: usize = 80;
 const MAX_TREATMENT: usize = 80;
 const MAX_TIME: usize = 80;
 
+/// As many treatments as the rules take.
+const MAX_TREATMENTS: usize = 4;
+
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 const CLOCK: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute]");
 
@@ -40,7 +43,7 @@ impl<'a> Work<'a> {
     pub(crate) fn begin(turn: &'a Turn) -> Self {
         let mut desk = Desk::new(turn);
         let memory = Memory::read(&turn.state);
-        desk.listen(&turn.said());
+        joint::listen(&mut desk);
         joint::recognise(&mut desk);
         let conversation = &mut desk.conversation;
         let room = MAX_MEDIA.saturating_sub(conversation.media.len());
@@ -239,15 +242,14 @@ impl<'a> Work<'a> {
         if !words.chars().any(char::is_alphabetic) {
             return Err("the treatment is named in words".into());
         }
-        let lower = words.to_lowercase();
-        let known = self.desk.clinic().treatments.iter().find(|known| {
-            let mut names = known.synonyms.iter().chain([&known.name]).chain(&known.also);
-            names.any(|name| name.to_lowercase() == lower) || known.full_name().to_lowercase() == lower
-        });
-        let treatment = known.map_or(words, |known| known.name.clone());
+        let mut treatments = joint::treatments(&self.desk, &words);
+        if treatments.is_empty() {
+            treatments.push(words);
+        }
+        treatments.truncate(MAX_TREATMENTS);
         let conversation = &mut self.desk.conversation;
-        conversation.topic = Some(treatment.clone());
-        conversation.details.treatments = vec![treatment];
+        conversation.topic = treatments.first().cloned();
+        conversation.details.treatments = treatments;
         Ok(())
     }
 
@@ -287,14 +289,12 @@ impl<'a> Work<'a> {
         let clock = clock
             .map(|clock| Time::parse(clock, CLOCK).map_err(|_| "a time of day is written HH:MM"))
             .transpose()?;
-        let mut dates = Vec::new();
         if let Some(date) = date {
             joint::can_meet(&self.desk, self.desk.now(), date, clock)?;
-            dates.extend(date.format(DATE));
         }
         let details = &mut self.desk.conversation.details;
         details.time = Some(words);
-        details.dates = dates;
+        details.dates = date.and_then(|date| date.format(DATE).ok()).into_iter().collect();
         Ok(())
     }
 

@@ -180,6 +180,27 @@ async fn a_model_can_neither_invent_consent_nor_contacts_nor_confirmations() {
 }
 
 #[tokio::test]
+async fn a_no_in_the_visitor_s_language_is_no_consent_whatever_the_model_takes_it_for() {
+    for (hello, no) in [
+        ("Hello, I want to book", "no, I don't agree"),
+        ("Merhaba, randevu almak istiyorum", "hayır"),
+        ("Hallo, ich möchte einen Termin", "nein, möchte ich nicht"),
+        ("مرحبا، أريد حجز موعد", "لا، لا أوافق"),
+    ] {
+        let server = FakeModel::start(vec![
+            Rule::when(no).calls("save_details", json!({"consent": true})),
+            Rule::when(no).in_round(1).says("All right."),
+            Rule::when("").says(HELLO),
+        ])
+        .await
+        .unwrap();
+        let said = play(&manager(&server, &[]), &[hello, no]).await;
+        assert_eq!(said[1].outcome.state["consent"], "asked", "{no}");
+        assert!(said[1].outcome.effects.is_empty(), "{no}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_leaves_nothing_behind() {
     let mut rules = booking();
     rules.insert(

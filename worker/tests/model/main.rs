@@ -30,7 +30,7 @@ struct Command {
     args: LlmArgs,
 }
 
-/// A manager that asks `server` and has little patience.
+/// A manager that asks `server`, with as little patience for failures as a test needs.
 fn manager(server: &FakeModel, more: &[&str]) -> ModelManager {
     manager_at(&server.base_url(), more)
 }
@@ -49,8 +49,6 @@ fn manager_at(url: &str, more: &[&str]) -> ModelManager {
         "k3y",
         "--llm-model",
         "first",
-        "--llm-read-deadline",
-        "400ms",
         "--llm-retry-for",
         "2500ms",
     ];

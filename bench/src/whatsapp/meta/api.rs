@@ -1,6 +1,7 @@
 //! The routes of the Graph API that the clinic calls.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -19,8 +20,8 @@ use crate::whatsapp::fault::{Fault, Target};
 use crate::whatsapp::line;
 use crate::whatsapp::record::{Accepted, Mark};
 
-/// The longest request that is read.
-const MAX_BODY: usize = 1 << 20;
+/// The longest request that is read; what is read is kept, so this bounds the memory.
+const MAX_BODY: usize = 64 << 10;
 
 /// All routes.
 pub fn router(meta: Arc<Meta>) -> Router {
@@ -85,6 +86,10 @@ async fn messages(
         Ok(Request::Mark { message, typing }) => return mark(&meta, message, typing).await,
         Ok(Request::Message(outgoing)) => outgoing,
     };
+    if !meta.pace.allows(&outgoing.to, Instant::now()) {
+        meta.line().refuse(&outgoing.to, outgoing.our_id, 131_056);
+        return error::refusal(131_056);
+    }
     let accepted = Accepted {
         id: wamid(),
         to: outgoing.to,

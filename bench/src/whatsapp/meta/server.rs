@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::account::MetaAccount;
 use super::message::Message;
 use super::notice::{self, Item};
+use super::pace::{Pace, PairRate};
 use super::{api, error};
 use crate::whatsapp::courier::Webhook;
 use crate::whatsapp::disorder::Disorder;
@@ -29,6 +30,7 @@ const MOST: usize = 100_000;
 pub struct Meta {
     account: MetaAccount,
     line: Line,
+    pub(super) pace: Pace,
 }
 
 impl Meta {
@@ -37,6 +39,7 @@ impl Meta {
         Arc::new(Self {
             account,
             line: Line::new(most),
+            pace: Pace::default(),
         })
     }
 
@@ -48,6 +51,11 @@ impl Meta {
     /// Faults, records, webhooks.
     pub fn line(&self) -> &Line {
         &self.line
+    }
+
+    /// Refuses with 131056 from now on what is faster than this; nothing is refused unless it is set.
+    pub fn set_pair_rate(&self, rate: Option<PairRate>) {
+        self.pace.set(rate);
     }
 
     /// One signed webhook with all of `items`. Change its body to break the signature.

@@ -20,6 +20,9 @@ use crate::whatsapp::twilio::Twilio;
 /// The largest file that can be sent, as WhatsApp has it for pictures and sounds.
 const MAX_FILE: usize = 16 << 20;
 
+/// The longest thing that is done: a text has 65,536 characters at most.
+const MAX_ACT: usize = 256 << 10;
+
 /// How long a phone waits for news until it asks again.
 const NEWS: Duration = Duration::from_secs(20);
 
@@ -62,7 +65,7 @@ pub fn router(phones: Phones) -> Router {
             "/phone.js",
             file("text/javascript; charset=utf-8", include_str!("phone.js")),
         )
-        .route("/phone/act", post(act))
+        .route("/phone/act", post(act).layer(DefaultBodyLimit::max(MAX_ACT)))
         .route("/phone/screen", get(screen))
         .route("/phone/file", post(upload))
         .route("/phone/file/{provider}/{id}", get(download))

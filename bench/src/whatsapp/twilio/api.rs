@@ -22,8 +22,8 @@ use crate::whatsapp::fault::{Fault, Target};
 use crate::whatsapp::line;
 use crate::whatsapp::record::Accepted;
 
-/// The longest request that is read.
-const MAX_BODY: usize = 1 << 20;
+/// The longest request that is read; what is read is kept, so this bounds the memory.
+const MAX_BODY: usize = 64 << 10;
 
 /// The longest body of a message, in characters.
 const LONGEST: usize = 1_600;

@@ -4,7 +4,7 @@ use shared::clinic::{Clinic, DayHours};
 use time::OffsetDateTime;
 
 use super::conversation::{Ask, Conversation, Details};
-use super::language::{Language, Messages, by_tag, detect, english, fill, languages};
+use super::language::{Language, Messages, Said, by_tag, detect, english, fill, languages};
 use crate::agents::{Effect, Outcome, Turn};
 
 /// The names under which a session is pinned to an agent.
@@ -55,7 +55,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Goes over to the language that `said` is clearly written in. Returns whether any language is known by now.
-    pub(crate) fn listen(&mut self, said: &str) -> bool {
+    pub(crate) fn listen(&mut self, said: &Said) -> bool {
         let known = spoken(&self.conversation, self.turn);
         let written = detect(said, known, &self.conversation);
         if let Some(language) = written {

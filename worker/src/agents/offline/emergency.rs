@@ -1,10 +1,8 @@
 //! Emergencies, by rule and before anything else: chest pain, heavy bleeding, suicidal words.
 
-use super::language::{Emergencies, Language, Patterns, languages};
+use super::language::{Emergencies, Language, Patterns, Said, languages};
 use super::understanding::text::{Gap, Text, Token};
 
-/// How much of a text is looked at, in words; far more than anyone types in need.
-const MAX_TOKENS: usize = 20_000;
 /// How far a negation reaches, in words: "no fever, shortness of breath or chest pain".
 const REACH: usize = 6;
 
@@ -18,10 +16,10 @@ pub(crate) enum Emergency {
 }
 
 /// The emergency that a text tells of, if any, and the language that tells it. All languages are looked through, whatever
-/// language the conversation is in.
-pub(crate) fn find(said: &str) -> Option<(Emergency, &'static Language)> {
+/// language the conversation is in, and all of the text, however long it is.
+pub(crate) fn find(said: &Said) -> Option<(Emergency, &'static Language)> {
     let found = |language: &'static Language| {
-        let text = language.read(said);
+        let text = said.read_by(&language.lexicon);
         in_language(&text, &language.emergencies).map(|emergency| (emergency, language))
     };
     let all: Vec<_> = languages().filter_map(found).collect();
@@ -30,17 +28,18 @@ pub(crate) fn find(said: &str) -> Option<(Emergency, &'static Language)> {
 }
 
 fn in_language(text: &Text, rules: &Emergencies) -> Option<Emergency> {
-    let tokens = &text.tokens[..text.tokens.len().min(MAX_TOKENS)];
     let mut found = None;
-    for sentence in tokens.split_inclusive(|token| token.gap.ends_sentence()) {
+    let may_tell =
+        |sentence: &&[Token]| rules.despair.may_match(sentence) || rules.danger.may_match(sentence);
+    for sentence in text.sentences().filter(may_tell) {
         for clause in clauses(sentence, rules) {
-            if !hits(&rules.despair, clause, rules).is_empty() && !is_calm(clause, rules) {
+            if tells(&rules.despair, clause, rules) && !is_calm(clause, rules) {
                 return Some(Emergency::Despair);
             }
         }
         // A list goes over commas, and so does what it is about: "no fever, chest pain or rash".
         for clause in clauses(sentence, rules) {
-            if !hits(&rules.danger, clause, rules).is_empty()
+            if tells(&rules.danger, clause, rules)
                 && !is_calm(clause, rules)
                 && !asked_in(sentence, clause, rules)
             {
@@ -59,14 +58,16 @@ fn clauses<'a>(sentence: &'a [Token], rules: &'a Emergencies) -> impl Iterator<I
         .filter(|part| !part.is_empty())
 }
 
-/// The matches that nothing before them turns around.
-fn hits(patterns: &Patterns, clause: &[Token], rules: &Emergencies) -> Vec<usize> {
-    patterns
-        .all(clause)
-        .into_iter()
-        .filter(|hit| !negated(&clause[..hit.start], rules) && !rules.negates_behind.any(&clause[hit.end..]))
-        .map(|hit| hit.start)
-        .collect()
+/// Whether a clause has a match that nothing before or behind it turns around.
+fn tells(patterns: &Patterns, clause: &[Token], rules: &Emergencies) -> bool {
+    let hits = patterns.all(clause);
+    if hits.is_empty() {
+        return false;
+    }
+    // Where it was turned around last, once for all matches: a clause may be as long as a message.
+    let last = rules.negates_behind.last_start(clause);
+    hits.iter()
+        .any(|hit| last.is_none_or(|last| last < hit.end) && !negated(&clause[..hit.start], rules))
 }
 
 fn negated(before: &[Token], rules: &Emergencies) -> bool {

@@ -13,20 +13,22 @@ pub(crate) use super::scheduling::{give_consent, recognise, refuse, store_name, 
 pub(crate) use super::understanding::contact::digits;
 pub(crate) use super::understanding::text::{clean, tidy};
 
+use super::language::Said;
 use super::understanding::answer::{self as yes_or_no, Answer};
 use super::understanding::contact::{self, Invalid};
-use super::understanding::text::Text;
+use super::understanding::treatment::mentions;
+use super::understanding::vocabulary::Vocabulary;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};
 
 /// Whether `said` tells of an emergency.
 pub(crate) fn is_emergency(said: &str) -> bool {
-    super::emergency::find(said).is_some()
+    super::emergency::find(&Said::new(said)).is_some()
 }
 
 /// What is said where a message could not be answered.
 pub(crate) fn apology(turn: &Turn) -> String {
     let mut desk = Desk::new(turn);
-    desk.listen(&turn.said());
+    listen(&mut desk);
     let messages = desk.messages();
     messages.failed.clone() + &desk.reach(&messages.failed_reach)
 }
@@ -36,9 +38,15 @@ pub(crate) fn call_a_person(desk: &mut Desk<'_>) {
     super::human::take_over(desk);
 }
 
+/// Goes over to the language of this turn's message, where that is clear.
+pub(crate) fn listen(desk: &mut Desk<'_>) {
+    desk.listen(&Said::new(&desk.turn.said()));
+}
+
 /// Whether the message of this turn is a plain no.
 pub(crate) fn says_no(desk: &Desk<'_>) -> bool {
-    yes_or_no::find(&Text::new(&desk.turn.said()), &desk.language.lexicon) == Some(Answer::No)
+    let lexicon = &desk.language.lexicon;
+    yes_or_no::find(&lexicon.read(&desk.turn.said()), lexicon) == Some(Answer::No)
 }
 
 /// The telephone number in `text`, as it is written there.
@@ -64,7 +72,22 @@ pub(crate) fn email(text: &str) -> Result<String, &'static str> {
         .ok_or("this is no complete e-mail address")
 }
 
-/// Whether the clinic can be met on a date.
+/// The treatments of the clinic that `text` names in any of its words for them, by their own names.
+pub(crate) fn treatments(desk: &Desk<'_>, text: &str) -> Vec<String> {
+    let (clinic, lexicon) = (desk.clinic(), &desk.language.lexicon);
+    let said = Said::new(text);
+    let text = said.read_by(lexicon);
+    let mut names: Vec<String> = Vec::new();
+    for mention in mentions(&text.tokens, &Vocabulary::new(clinic, lexicon), lexicon) {
+        let name = &clinic.treatments[mention.index].name;
+        if !mention.refused && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// Checks that the clinic can be met on a date.
 ///
 /// # Errors
 /// Why it cannot.

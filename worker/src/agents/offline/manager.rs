@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 use super::conversation::{Ask, Consent};
 use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
 use super::emergency::{self, Emergency};
-use super::language::fill;
+use super::language::{Said, fill};
 use super::understanding::answer::Answer;
 use super::understanding::found::{self, Found};
 use super::understanding::question::Question;
@@ -39,13 +39,13 @@ impl Agent for Manager {
 /// The reply to a turn, and what has to be stored.
 pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
     let mut desk = Desk::new(turn);
-    let said = turn.said();
+    let said = Said::new(&turn.said());
     let emergency = emergency::find(&said);
     let known = desk.listen(&said);
     if let (false, Some((_, language))) = (known, emergency) {
         desk.speak(language);
     }
-    let text = desk.language.read(&said);
+    let text = said.read_by(&desk.language.lexicon);
     let first = !desk.conversation.greeted;
     desk.conversation.greeted = true;
 
@@ -74,7 +74,7 @@ pub(crate) fn answer(turn: &Turn) -> (String, Outcome) {
 
 /// The reply to an emergency, which no other engine answers; `None` where the turn tells of none.
 pub(crate) fn answer_emergency(turn: &Turn) -> Option<(String, Outcome)> {
-    emergency::find(&turn.said()).map(|_| answer(turn))
+    emergency::find(&Said::new(&turn.said())).map(|_| answer(turn))
 }
 
 /// Says whom to call, and marks the session. Nothing else matters now, and no question of ours is left open.

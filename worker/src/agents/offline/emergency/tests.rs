@@ -1,6 +1,6 @@
 //! Emergencies, and what only looks like one.
 
-use super::{Emergency, find};
+use super::{Emergency, Said, find};
 
 #[test]
 fn emergencies_are_noticed() {
@@ -79,9 +79,24 @@ fn emergencies_are_noticed() {
 fn all(texts: &[&str], expected: Option<Emergency>) {
     let wrong: Vec<_> = texts
         .iter()
-        .filter(|text| find(text).map(|(emergency, _)| emergency) != expected)
+        .filter(|text| find(&Said::new(text)).map(|(emergency, _)| emergency) != expected)
         .collect();
     assert!(wrong.is_empty(), "not {expected:?}: {wrong:#?}");
+}
+
+#[test]
+fn an_emergency_is_found_at_the_end_of_the_longest_message() {
+    /// Bytes, as the api takes them.
+    const LONGEST: usize = 64 << 10;
+    for (filler, alarm) in [
+        ("a ", "I have chest pain"),
+        ("1, ", "göğüs ağrım var"),
+        ("so, I said. ", "ich will sterben"),
+        ("no pain ", "ألم في صدري"),
+    ] {
+        let text = format!("{}. {alarm}", filler.repeat((LONGEST - 50) / filler.len()));
+        assert!(find(&Said::new(&text)).is_some(), "{alarm} behind {filler:?}");
+    }
 }
 
 #[test]

@@ -1,25 +1,26 @@
 //! In which language a message is written: by its script, or by words that one language has and the others do not.
 
 use super::fold::is_arabic;
-use super::{Language, languages};
+use super::{Language, Said, languages};
 use crate::agents::offline::conversation::{Ask, Conversation};
 use crate::agents::offline::understanding::text::{Text, Token};
 
-/// How much of a message is looked at, in characters.
-const MAX_CHARS: usize = 2_000;
+/// How much of a message is looked at, in words.
+const MAX_WORDS: usize = 400;
 
 /// The language of a message where it is clear, given the one that the conversation is in.
 ///
 /// A conversation keeps its language until a message is clearly in another one: a name, "ok", a number or the name of a
 /// treatment changes nothing.
 pub(crate) fn detect(
-    said: &str,
+    said: &Said,
     current: Option<&Language>,
     conversation: &Conversation,
 ) -> Option<&'static Language> {
-    let said = beginning(said);
-    let text = Text::new(said);
-    let words = text.tokens.iter().filter(|token| is_word(token)).count();
+    let words = beginning(said.plain())
+        .iter()
+        .filter(|token| is_word(token))
+        .count();
     let scores: Vec<(usize, &'static Language)> = languages()
         .map(|language| (score(said, language, current, conversation), language))
         .collect();
@@ -50,15 +51,14 @@ pub(crate) fn detect(
     (clear || language.tag == current.tag).then_some(language)
 }
 
-/// As much of a message as is looked at, so that a long one is not read four times.
-fn beginning(said: &str) -> &str {
-    said.char_indices()
-        .nth(MAX_CHARS)
-        .map_or(said, |(end, _)| &said[..end])
+/// As much of a message as is looked at.
+fn beginning(text: &Text) -> &[Token] {
+    &text.tokens[..text.tokens.len().min(MAX_WORDS)]
 }
 
-fn score(said: &str, language: &Language, current: Option<&Language>, conversation: &Conversation) -> usize {
-    let text = language.read(said);
+fn score(said: &Said, language: &Language, current: Option<&Language>, conversation: &Conversation) -> usize {
+    let text = said.read_by(&language.lexicon);
+    let tokens = beginning(&text);
     // "van der Berg" is no German.
     let particle = |token: &Token| {
         current.is_some_and(|current| {
@@ -68,14 +68,13 @@ fn score(said: &str, language: &Language, current: Option<&Language>, conversati
     let hints: usize = language
         .lexicon
         .hints
-        .all(&text.tokens)
+        .all(tokens)
         .into_iter()
-        .filter(|hit| !text.tokens[hit.clone()].iter().all(particle))
+        .filter(|hit| !tokens[hit.clone()].iter().all(particle))
         .count();
     // A name may be in any script, an address, too.
     let name = conversation.asked == Some(Ask::Name) && current.is_some();
-    let letters: usize = text
-        .tokens
+    let letters: usize = tokens
         .iter()
         .filter(|token| !name && language.writes(&text.raw[token.start..token.end], current))
         .count();
@@ -101,7 +100,7 @@ impl Language {
 #[cfg(test)]
 mod tests {
     use super::super::by_tag;
-    use super::{Conversation, detect};
+    use super::{Conversation, Said, detect};
     use crate::agents::offline::conversation::Ask;
 
     fn tag(said: &str, current: Option<&str>, asked: Option<Ask>) -> Option<&'static str> {
@@ -109,7 +108,7 @@ mod tests {
             asked,
             ..Conversation::default()
         };
-        detect(said, current.and_then(by_tag), &conversation).map(|language| language.tag)
+        detect(&Said::new(said), current.and_then(by_tag), &conversation).map(|language| language.tag)
     }
 
     #[test]

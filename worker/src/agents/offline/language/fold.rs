@@ -3,6 +3,8 @@
 //! Texts and lexicons go through the same folding, so it may be coarse; what a visitor wrote is echoed and stored as it
 //! is. English is not folded.
 
+use std::borrow::Cow;
+
 /// Arabic words that an article tells from others: "today" from "day", "Sunday" and "Monday" from "one" and "two".
 const WITH_ARTICLE: [&str; 3] = ["اليوم", "الاحد", "الاثنين"];
 
@@ -12,7 +14,10 @@ pub(crate) fn folds(tag: &str) -> bool {
 }
 
 /// Folds every word of `text`, which is in lower case; what stands between the words stays.
-pub(crate) fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() && !text.contains('\'') && !has_digraph(text) {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -26,7 +31,15 @@ pub(crate) fn fold(text: &str) -> String {
         out.push_str(&fold_word(word));
         rest = without_ending(word, &rest[end..]);
     }
-    out
+    Cow::Owned(out)
+}
+
+/// Whether a text has what stands for an umlaut where there is no key for it.
+fn has_digraph(text: &str) -> bool {
+    let pairs = text.as_bytes().windows(2);
+    pairs
+        .into_iter()
+        .any(|pair| pair[1] == b'e' && matches!(pair[0], b'a' | b'o' | b'u'))
 }
 
 fn is_letter(c: char) -> bool {
@@ -69,6 +82,9 @@ fn fold_word(word: &str) -> String {
     }
     if folded.chars().next().is_some_and(is_arabic) {
         return without_prefix(&folded).to_owned();
+    }
+    if !has_digraph(&folded) {
+        return folded;
     }
     folded.replace("ae", "a").replace("oe", "o").replace("ue", "u")
 }

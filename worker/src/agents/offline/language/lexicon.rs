@@ -1,5 +1,6 @@
 //! What is understood in one language: word lists and patterns, read from its `lexicon.toml`.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use super::fold::{fold, folds};
 use super::pattern::Patterns;
 use super::when_words::WhenWords;
-use crate::agents::offline::understanding::text::{Gap, Text};
+use crate::agents::offline::understanding::text::{Gap, Text, Token};
 
 /// Everything that is recognised in a language.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,36 +31,37 @@ pub(crate) struct Lexicon {
 }
 
 impl Lexicon {
-    /// A visitor's text with its words in the form of this lexicon.
-    pub(crate) fn read(&self, said: &str) -> Text {
-        let mut text = Text::new(said);
-        for token in &mut text.tokens {
-            token.word = self.form(&token.word);
-        }
-        if self.when.ordinal_dot {
-            self.read_ordinals(&mut text);
-        }
-        text
+    /// A text with its words in the form of this lexicon.
+    pub(crate) fn read(&self, text: &str) -> Text {
+        let text = Text::new(text);
+        self.with_ordinals(if folds(self.tag) { folded(text) } else { text })
     }
 
     /// A word or a phrase in lower case as it is compared.
     pub(crate) fn form(&self, words: &str) -> String {
         if folds(self.tag) {
-            fold(words)
+            fold(words).into_owned()
         } else {
             words.to_owned()
         }
     }
 
+    /// Whether some dot of a text may end no sentence.
+    pub(crate) fn has_ordinals(&self, text: &Text) -> bool {
+        self.when.ordinal_dot && text.tokens.iter().any(|token| before_a_dot(text, token))
+    }
+
     /// "am 12. Mai", "den 12.": a dot that ends no sentence.
-    fn read_ordinals(&self, text: &mut Text) {
+    pub(crate) fn with_ordinals(&self, mut text: Text) -> Text {
+        if !self.when.ordinal_dot {
+            return text;
+        }
         for at in 0..text.tokens.len() {
             let token = &text.tokens[at];
-            let number = token.word.bytes().all(|byte| byte.is_ascii_digit()) && token.word.len() <= 2;
-            let date = token.word.contains('.');
-            if !(number || date) || !text.raw[token.end..].starts_with('.') {
+            if !before_a_dot(&text, token) {
                 continue;
             }
+            let number = is_day(token);
             let next = text.tokens.get(at + 1);
             let month = next.is_some_and(|next| self.when.month(&next.word).is_some());
             let small = next.is_some_and(|next| text.raw[next.start..].starts_with(char::is_lowercase));
@@ -72,7 +74,27 @@ impl Lexicon {
                 token.gap = Gap::Space;
             }
         }
+        text
     }
+}
+
+/// A text with its words folded.
+pub(crate) fn folded(mut text: Text) -> Text {
+    for token in &mut text.tokens {
+        if let Cow::Owned(word) = fold(&token.word) {
+            token.word = word;
+        }
+    }
+    text
+}
+
+/// Whether a dot stands behind a token that may be a day of a month or the beginning of a date.
+fn before_a_dot(text: &Text, token: &Token) -> bool {
+    (is_day(token) || token.word.contains('.')) && text.raw[token.end..].starts_with('.')
+}
+
+fn is_day(token: &Token) -> bool {
+    token.word.len() <= 2 && token.word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Yes, no, and what lies between.

@@ -7,6 +7,7 @@ mod fold;
 mod lexicon;
 mod messages;
 mod pattern;
+mod said;
 mod when_words;
 
 use std::sync::LazyLock;
@@ -17,11 +18,10 @@ pub(crate) use fold::fold;
 pub(crate) use lexicon::Lexicon;
 pub(crate) use messages::{Messages, fill};
 pub(crate) use pattern::Patterns;
+pub(crate) use said::Said;
 use serde::de::DeserializeOwned;
 use toml::Value;
 pub(crate) use when_words::WhenWords;
-
-use super::understanding::text::Text;
 
 /// One language.
 pub(crate) struct Language {
@@ -63,11 +63,6 @@ impl Language {
             messages: toml::from_str(messages)?,
         })
     }
-
-    /// A visitor's text as this language reads it.
-    pub(crate) fn read(&self, said: &str) -> Text {
-        self.lexicon.read(said)
-    }
 }
 
 /// Reads a file of words, in the form in which texts are compared with them.
@@ -81,7 +76,7 @@ fn read<T: DeserializeOwned>(text: &str, tag: &str) -> Result<T, toml::de::Error
 
 fn fold_all(value: &mut Value) {
     match value {
-        Value::String(text) => *text = fold(text),
+        Value::String(text) => *text = fold(text).into_owned(),
         Value::Array(values) => values.iter_mut().for_each(fold_all),
         Value::Table(table) => table.iter_mut().for_each(|(_, value)| fold_all(value)),
         _ => {}

@@ -70,6 +70,49 @@ pub(crate) struct Patterns {
     by_letter: HashMap<char, Vec<usize>>,
     /// Those that may begin with anything.
     others: Vec<usize>,
+    /// What no word begins with is not looked up: most words of a text begin no pattern.
+    beginnings: Beginnings,
+}
+
+/// The first two bytes that words have, as a set that may hold too many.
+#[derive(Clone, Debug, Default)]
+struct Beginnings([u64; 16]);
+
+impl Beginnings {
+    fn insert(&mut self, word: &Word) {
+        match word {
+            Word::Start(start) if start.len() < 2 => {
+                let first = start.bytes().next().unwrap_or_default();
+                (0..=u8::MAX).for_each(|second| self.put(first, second));
+            }
+            Word::Start(word) | Word::Whole(word) => {
+                let (first, second) = two(word);
+                self.put(first, second);
+            }
+        }
+    }
+
+    fn put(&mut self, first: u8, second: u8) {
+        let (at, bit) = place(first, second);
+        self.0[at] |= bit;
+    }
+
+    fn may_hold(&self, word: &str) -> bool {
+        let (first, second) = two(word);
+        let (at, bit) = place(first, second);
+        self.0[at] & bit != 0
+    }
+}
+
+fn two(word: &str) -> (u8, u8) {
+    let bytes = word.as_bytes();
+    let byte = |at| bytes.get(at).copied().unwrap_or_default();
+    (byte(0), byte(1))
+}
+
+fn place(first: u8, second: u8) -> (usize, u64) {
+    let hash = (usize::from(first) * 37) ^ usize::from(second);
+    (hash / 64 % 16, 1 << (hash % 64))
 }
 
 impl From<Vec<String>> for Patterns {
@@ -79,6 +122,7 @@ impl From<Vec<String>> for Patterns {
             match pattern.first_words() {
                 Some(words) => {
                     for word in words {
+                        all.beginnings.insert(&word);
                         let known = match word {
                             Word::Whole(word) => all.by_word.entry(word).or_default(),
                             Word::Start(start) => all
@@ -111,6 +155,20 @@ impl Patterns {
         self.find(tokens).is_some()
     }
 
+    /// Whether some word may begin a match: a quick no for most texts.
+    pub(crate) fn may_match(&self, tokens: &[Token]) -> bool {
+        tokens.iter().any(|token| self.may_begin(&token.word))
+    }
+
+    fn may_begin(&self, word: &str) -> bool {
+        !self.others.is_empty() || self.beginnings.may_hold(word)
+    }
+
+    /// Where the last match starts.
+    pub(crate) fn last_start(&self, tokens: &[Token]) -> Option<usize> {
+        (0..tokens.len()).rfind(|start| self.at(tokens, *start).is_some())
+    }
+
     /// All matches, which do not overlap.
     pub(crate) fn all(&self, tokens: &[Token]) -> Vec<Range<usize>> {
         let mut found = Vec::new();
@@ -129,8 +187,11 @@ impl Patterns {
 
     /// The end of the longest match that starts at `start`.
     pub(crate) fn at(&self, tokens: &[Token], start: usize) -> Option<usize> {
-        let clause = start == 0 || tokens[start - 1].gap != Gap::Space;
         let word = &tokens.get(start)?.word;
+        if !self.may_begin(word) {
+            return None;
+        }
+        let clause = start == 0 || tokens[start - 1].gap != Gap::Space;
         let by_word = self.by_word.get(word);
         let by_letter = word.chars().next().and_then(|letter| self.by_letter.get(&letter));
         by_word

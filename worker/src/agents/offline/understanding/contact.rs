@@ -66,19 +66,7 @@ pub(crate) fn find(raw: &str) -> Contacts {
             at += 1;
             continue;
         }
-        let used = chunks[at..]
-            .iter()
-            .take_while(|chunk| is_number_part(chunk.text))
-            .count();
-        let used = used
-            .min(
-                1 + chunks[at..]
-                    .iter()
-                    .take(used)
-                    .take_while(|chunk| !chunk.ends)
-                    .count(),
-            )
-            .min(used);
+        let used = number_parts(&chunks[at..]);
         if used == 0 {
             at += 1;
             continue;
@@ -131,6 +119,18 @@ fn chunks(raw: &str) -> Vec<Chunk<'_>> {
         }
     }
     chunks
+}
+
+/// How many chunks make a number; one that ends is the last. Nothing behind it is looked at: "1, 1, 1, …" is read once.
+fn number_parts(chunks: &[Chunk<'_>]) -> usize {
+    let mut parts = 0;
+    for chunk in chunks.iter().take_while(|chunk| is_number_part(chunk.text)) {
+        parts += 1;
+        if chunk.ends {
+            break;
+        }
+    }
+    parts
 }
 
 /// Whether a chunk can be part of a telephone number; dates and times cannot.
@@ -238,6 +238,12 @@ mod tests {
         }
         assert_eq!(find("+44").invalid, Some(Invalid::Short));
         assert_eq!(find("1234567890123456").invalid, Some(Invalid::Long));
+    }
+
+    #[test]
+    fn a_number_behind_the_longest_list_is_found() {
+        let found = find(&format!("{}+44 20 7946 0958", "1, ".repeat(21_000)));
+        assert_eq!(found.phone.as_deref(), Some("+44 20 7946 0958"));
     }
 
     #[test]

@@ -13,8 +13,9 @@ use super::when::{self, When};
 use crate::agents::offline::conversation::{Ask, Conversation};
 use crate::agents::offline::language::{Lexicon, Patterns};
 
-/// How much of a message is read for details, in words. Emergencies are looked for in all of it.
+/// How much of a message is read for details, in words and in characters. Emergencies and contacts are looked for in all of it.
 const MAX_TOKENS: usize = 600;
+const MAX_CHARS: usize = 10_000;
 
 /// What a message says.
 #[derive(Clone, Debug, Default)]
@@ -77,8 +78,9 @@ impl Found {
 pub(crate) fn read(raw: &Text, conversation: &Conversation, clinic: &Clinic, lexicon: &Lexicon) -> Found {
     let words = &Vocabulary::new(clinic, lexicon);
     let contacts = contact::find(&raw.raw);
-    let mut text = lexicon.read(&contacts.rest);
-    let long = text.tokens.len() > MAX_TOKENS;
+    let beginning = beginning(&contacts.rest);
+    let mut text = lexicon.read(beginning);
+    let long = text.tokens.len() > MAX_TOKENS || beginning.len() < contacts.rest.len();
     text.tokens.truncate(MAX_TOKENS);
     let mut found = Found {
         answer: answer::find(&text, lexicon),
@@ -100,6 +102,15 @@ pub(crate) fn read(raw: &Text, conversation: &Conversation, clinic: &Clinic, lex
     }
     found.name_without_announcement(&text, conversation, words, lexicon);
     found
+}
+
+/// As much of a text as is read for details.
+fn beginning(text: &str) -> &str {
+    let end = text
+        .char_indices()
+        .nth(MAX_CHARS)
+        .map_or(text.len(), |(end, _)| end);
+    &text[..end]
 }
 
 impl Found {
@@ -138,7 +149,7 @@ impl Found {
     /// "12", where a telephone number is meant.
     fn number_too_short(&mut self, raw: &Text, conversation: &Conversation, lexicon: &Lexicon) {
         let meant = conversation.asked == Some(Ask::Contact) && raw.tokens.len() <= 3
-            || lexicon.contact.announces.any(&raw.tokens) && raw.tokens.len() <= 6;
+            || raw.tokens.len() <= 6 && lexicon.contact.announces.any(&raw.tokens);
         let number = |token: &Token| token.word.len() < 7 && token.word.chars().all(|c| c.is_ascii_digit());
         let nothing = self.phone.is_none() && self.email.is_none() && self.invalid_contact.is_none();
         if meant && nothing && raw.tokens.last().is_some_and(number) {

@@ -2,13 +2,17 @@
 
 use super::answer::without_filler;
 use super::text::{Gap, Text, Token, tidy};
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{Name, Vocabulary};
 use super::when;
 use crate::agents::offline::language::Lexicon;
 
 /// How much of a visitor's own words is taken, in characters and in words.
 const MAX_CHARS: usize = 60;
 const MAX_WORDS: usize = 6;
+
+/// Words of so many letters are not read with slips of the pen in them, and none with more than so many.
+const SHORT: usize = 6;
+const MAX_SLIPS: usize = 2;
 
 /// A treatment of the clinic in a text: which, and which words name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,35 +67,33 @@ pub(crate) fn mentions(tokens: &[Token], words: &Vocabulary<'_>, lexicon: &Lexic
     found
 }
 
-fn reads(tokens: &[Token], name: &[String]) -> bool {
-    let inside = tokens.len() >= name.len()
-        && tokens[..name.len()]
-            .iter()
-            .rev()
-            .skip(1)
-            .all(|token| token.gap == Gap::Space);
-    inside
-        && name
-            .iter()
-            .zip(tokens)
-            .all(|(name, token)| same(&token.word, name))
+fn reads(tokens: &[Token], name: &[Name]) -> bool {
+    let Some(here) = tokens.get(..name.len()) else {
+        return false;
+    };
+    let named = name.iter().zip(here).all(|(name, token)| same(&token.word, name));
+    named && here.iter().rev().skip(1).all(|token| token.gap == Gap::Space)
 }
 
 /// The same word, or one with a slip of the pen in it.
-fn same(word: &str, name: &str) -> bool {
-    if word == name {
+fn same(word: &str, name: &Name) -> bool {
+    if name.open {
+        return word.starts_with(&name.word);
+    }
+    if word == name.word {
         return true;
     }
-    if let Some(start) = name.strip_suffix('%') {
-        return word.starts_with(start);
+    // A letter has four bytes at most: what is that much longer has other letters, too.
+    if name.chars <= SHORT || word.len().abs_diff(name.word.len()) > 4 * MAX_SLIPS {
+        return false;
     }
-    let (a, b) = (word.chars().count(), name.chars().count());
-    let slips = match a.min(b) {
-        0..=6 => return false,
+    let chars = word.chars().count();
+    let slips = match chars.min(name.chars) {
+        0..=SHORT => return false,
         7..=9 => 1,
-        _ => 2,
+        _ => MAX_SLIPS,
     };
-    a.abs_diff(b) <= slips && distance(word, name) <= slips
+    chars.abs_diff(name.chars) <= slips && distance(word, &name.word) <= slips
 }
 
 /// How many letters differ (Levenshtein).

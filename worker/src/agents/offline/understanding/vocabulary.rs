@@ -9,27 +9,47 @@ use crate::agents::offline::language::Lexicon;
 pub(crate) struct Vocabulary<'c> {
     pub(crate) clinic: &'c Clinic,
     /// The names of treatments, word by word, with the treatment's place in `clinic.toml`.
-    pub(crate) treatments: Vec<(usize, Vec<String>)>,
+    pub(crate) treatments: Vec<(usize, Vec<Name>)>,
     /// The keywords of questions, in the same way.
     faqs: Vec<(usize, Vec<String>)>,
 }
 
+/// A word of a name, or the beginning of one, and how long it is: most words of a text are told from it by that.
+pub(crate) struct Name {
+    pub(crate) word: String,
+    /// "implant%": any word that starts so.
+    pub(crate) open: bool,
+    pub(crate) chars: usize,
+}
+
+impl Name {
+    fn new(word: &str) -> Self {
+        let start = word.strip_suffix('%');
+        let word = start.unwrap_or(word).to_owned();
+        Self {
+            open: start.is_some(),
+            chars: word.chars().count(),
+            word,
+        }
+    }
+}
+
 impl<'c> Vocabulary<'c> {
     pub(crate) fn new(clinic: &'c Clinic, lexicon: &Lexicon) -> Self {
-        let words = |index: usize, name: &String| {
-            let name = lexicon.form(&name.to_lowercase());
-            (index, name.split_whitespace().map(str::to_owned).collect())
-        };
+        let words = |name: &str| lexicon.form(&name.to_lowercase());
         let treatments = clinic.treatments.iter().enumerate();
         let treatments = treatments.flat_map(|(index, treatment)| {
             let named = treatment.words_in(lexicon.tag);
-            named.map(move |name| words(index, name))
+            named.map(move |name| (index, words(name).split_whitespace().map(Name::new).collect()))
         });
         let faqs = clinic.faqs.iter().enumerate().flat_map(|(index, faq)| {
             let translated = faq.translations.get(lexicon.tag);
             let keywords = translated.into_iter().flat_map(|text| &text.keywords);
             let keywords = faq.keywords.iter().chain(keywords);
-            keywords.map(move |keyword| words(index, keyword))
+            keywords.map(move |keyword| {
+                let keyword = words(keyword).split_whitespace().map(str::to_owned).collect();
+                (index, keyword)
+            })
         });
         Self {
             clinic,

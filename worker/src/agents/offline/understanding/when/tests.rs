@@ -19,7 +19,7 @@ fn read_in(tag: &str, text: &str) -> Option<(String, String)> {
         written: datetime!(2026-11-25 12:00 +3),
         hours: &clinic.opening_hours,
     };
-    let text = language.read(text);
+    let text = language.lexicon.read(text);
     let when = find(&text, &text.tokens, &language.lexicon.when)?;
     let dates = match resolve(&when, clock) {
         Ok(dates) => dates
