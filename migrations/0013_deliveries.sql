@@ -190,7 +190,8 @@ begin
         if p_verdict = 'accepted' and d.error is distinct from 'template' then
             update deliveries
             set provider_id = coalesce(provider_id, v_provider_id),
-                status = case when status = 'uncertain' then 'sent' else status end,
+                status = case
+                    when status = 'uncertain' or status = 'queued' and provider_id is null then 'sent' else status end,
                 sent_at = coalesce(sent_at, clock_timestamp())
             where id = p_id;
         end if;
@@ -212,7 +213,8 @@ begin
     return v_status;
 end $$;
 
--- Applies what providers tell: items {delivery, provider_id, state, at, verdict, code, wait}, of any order and more than once.
+-- Applies what providers tell: items {delivery, provider_id, state, at, verdict, code, waits}, of any order and more than once;
+-- waits are the seconds until a part is sent again, by the number of times that it was.
 -- State only moves forward. One row an item, in their order: 'applied', 'old', or 'unknown'; with the part and its status.
 create function apply_statuses(p_batch jsonb, p_rules jsonb)
 returns table (outcome text, id uuid, status text)
@@ -279,16 +281,10 @@ begin
                 end if;
                 outcome := 'applied';
                 status := refuse_delivery(
-                    d, v_item->>'verdict', v_item->>'code', make_interval(secs => (v_item->>'wait')::double precision), p_rules);
+                    d, v_item->>'verdict', v_item->>'code',
+                    make_interval(secs => coalesce((v_item->'waits'->>(d.attempts - 1))::double precision, 0)), p_rules);
             end if;
         end if;
         return next;
     end loop;
 end $$;
-
--- Lets go what was held because the 24-hour window was over: the visitors have written again.
-create function release_held(p_connections uuid[]) returns void
-language sql volatile as $$
-    update deliveries set status = 'queued', next_at = clock_timestamp(), attempts = 0, error = null
-    where connection_id = any (p_connections) and status = 'held'
-$$;

@@ -331,7 +331,7 @@ begin
     where b.connection_id = s.connection_id and s.pending > 0;
 
     -- who writes opens the window again in which we may
-    update deliveries d set status = 'queued', next_at = clock_timestamp(), error = null
+    update deliveries d set status = 'queued', next_at = clock_timestamp(), attempts = 0, error = null
     where d.status = 'held' and d.connection_id in (
         select t.connection_id from unnest(v_batch) t where t.request_id = any (v_new_messages));
 

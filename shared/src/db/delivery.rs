@@ -230,10 +230,10 @@ pub async fn settle_claim(
 pub struct Told {
     /// What it says.
     pub status: Status,
-    /// Where it failed.
+    /// Where it failed: what that means.
     pub verdict: Verdict,
-    /// Until the part is sent again, where it is.
-    pub wait: Duration,
+    /// Until the part is sent again, where it is: after its first try, its second …
+    pub waits: Vec<Duration>,
 }
 
 /// What a status changed.
@@ -261,7 +261,7 @@ pub async fn apply_statuses(db: &PgPool, told: &[Told], rules: &Rules) -> sqlx::
                 .code
                 .map_or_else(|| "failed".to_owned(), |code| code.to_string())
         );
-        item["wait"] = json!(told.wait.as_secs_f64());
+        item["waits"] = told.waits.iter().map(|wait| json!(wait.as_secs_f64())).collect();
         item
     });
     let items: Value = items.collect();

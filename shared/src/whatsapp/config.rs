@@ -34,8 +34,8 @@ pub struct WhatsAppArgs {
     /// Its version.
     #[arg(long, env, default_value = "v23.0")]
     pub meta_api_version: String,
-    /// Name of a template without variables, sent once in place of a reply that comes after the 24 hours in which WhatsApp
-    /// allows one. Without it, such a reply waits until the visitor writes again.
+    /// Name of a template without variables that asks the visitor to write. It is sent once when a reply comes after the 24 hours
+    /// in which WhatsApp allows one; the reply waits until they do, with it or without.
     #[arg(long, env)]
     pub meta_template: Option<String>,
     /// Language of that template, such as en_US.

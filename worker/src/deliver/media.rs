@@ -77,11 +77,11 @@ impl Providers {
             match provider {
                 "meta" => {
                     let sender = self.senders().of_meta(sender).ok_or(Missing::NotOurs)?;
-                    self.from_meta(sender, name, media, max).await
+                    self.fetch_meta(sender, name, media, max).await
                 }
                 "twilio" => {
                     let sender = self.senders().of_twilio(sender).ok_or(Missing::NotOurs)?;
-                    self.from_twilio(sender, name, max).await
+                    self.fetch_twilio(sender, name, max).await
                 }
                 _ => Err(Missing::NotOurs),
             }
@@ -91,7 +91,7 @@ impl Providers {
             .map_err(|_| Missing::Unavailable)?
     }
 
-    async fn from_meta(
+    async fn fetch_meta(
         &self,
         sender: &MetaSender,
         id: &str,
@@ -141,7 +141,7 @@ impl Providers {
         Ok(File { kind, bytes })
     }
 
-    async fn from_twilio(&self, sender: &TwilioSender, name: &str, max: usize) -> Result<File, Missing> {
+    async fn fetch_twilio(&self, sender: &TwilioSender, name: &str, max: usize) -> Result<File, Missing> {
         let mut url = address(name, &sender.base_url)?;
         let base = Url::parse(&sender.base_url).map_err(|_| Missing::NotOurs)?;
         if url.origin() != base.origin() || !url.path().starts_with(base.path().trim_end_matches('/')) {

@@ -88,10 +88,18 @@ impl Deliveries {
     /// # Errors
     /// The HTTP client cannot be built.
     pub fn new(senders: Senders) -> anyhow::Result<Self> {
+        Self::with_deadline(senders, provider::DEADLINE)
+    }
+
+    /// The same with another deadline for a call to a provider.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_deadline(senders: Senders, deadline: Duration) -> anyhow::Result<Self> {
         let is_empty = senders.keys().next().is_none();
         let providers = match is_empty {
             true => None,
-            false => Some(Arc::new(Providers::new(senders)?)),
+            false => Some(Arc::new(Providers::new(senders, deadline)?)),
         };
         Ok(Self {
             wake: Arc::default(),

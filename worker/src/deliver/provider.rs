@@ -19,7 +19,7 @@ use super::{meta, twilio};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// For a whole call. Shorter than the time after which a part is sent again.
-const DEADLINE: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(15);
 /// For a call that nobody waits for.
 const TYPING_DEADLINE: Duration = Duration::from_secs(5);
 /// The largest answer that is read.
@@ -32,6 +32,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
 pub struct Providers {
     http: reqwest::Client,
     senders: Senders,
+    deadline: Duration,
 }
 
 /// A message to be sent.
@@ -58,11 +59,11 @@ pub(super) fn with_template(senders: &Senders) -> Vec<String> {
 }
 
 impl Providers {
-    /// A client for these senders.
+    /// A client for these senders, whose calls may take so long.
     ///
     /// # Errors
     /// The system's certificates cannot be read.
-    pub fn new(senders: Senders) -> anyhow::Result<Self> {
+    pub fn new(senders: Senders, deadline: Duration) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_DEADLINE)
             // A redirect would carry the token to where nobody has sent it.
@@ -70,7 +71,11 @@ impl Providers {
             .referer(false)
             .build()
             .context("the client for WhatsApp's providers")?;
-        Ok(Self { http, senders })
+        Ok(Self {
+            http,
+            senders,
+            deadline,
+        })
     }
 
     /// Our numbers.
@@ -98,7 +103,7 @@ impl Providers {
                 .body(twilio::form(sender, &message)),
             None => return unsendable("unknown_sender"),
         };
-        call(from.provider, request).await
+        self.call(from.provider, request).await
     }
 
     /// Sends the sender's template.
@@ -114,7 +119,35 @@ impl Providers {
             .post(meta::messages_url(sender))
             .bearer_auth(sender.access_token.expose())
             .json(&meta::template(to, template));
-        call(from.provider, request).await
+        self.call(from.provider, request).await
+    }
+
+    /// Makes a call that sends something. Only what failed before there was a connection is sure not to have been sent.
+    async fn call(&self, provider: Provider, request: RequestBuilder) -> Outcome {
+        let answered = async {
+            let response = request.send().await.map_err(|error| match error {
+                error if error.is_builder() => unsendable("unsendable"),
+                error if error.is_connect() => Outcome::NotSent {
+                    code: "unreachable",
+                    verdict: Verdict::BackOff,
+                },
+                error if error.is_timeout() => Outcome::Unknown { code: "timeout" },
+                _ => Outcome::Unknown { code: "broken" },
+            })?;
+            let (status, retry_after) = (response.status(), retry_after(&response));
+            let body = match body(response).await {
+                Some(body) => body,
+                // The status alone says that it was refused.
+                None if !status.is_success() => Value::Null,
+                None => return Err(Outcome::Unknown { code: "broken" }),
+            };
+            Ok((status.as_u16(), retry_after, body))
+        };
+        match timeout(self.deadline, answered).await {
+            Ok(Ok((status, retry_after, body))) => read(provider, status, retry_after, &body),
+            Ok(Err(outcome)) => outcome,
+            Err(_) => Outcome::Unknown { code: "timeout" },
+        }
     }
 
     /// The sender at Meta that an address belongs to.
@@ -142,34 +175,6 @@ fn unsendable(code: &'static str) -> Outcome {
     Outcome::NotSent {
         code,
         verdict: Verdict::Final,
-    }
-}
-
-/// Makes a call that sends something. Only what failed before there was a connection is sure not to have been sent.
-async fn call(provider: Provider, request: RequestBuilder) -> Outcome {
-    let answered = async {
-        let response = request.send().await.map_err(|error| match error {
-            error if error.is_builder() => unsendable("unsendable"),
-            error if error.is_connect() => Outcome::NotSent {
-                code: "unreachable",
-                verdict: Verdict::BackOff,
-            },
-            error if error.is_timeout() => Outcome::Unknown { code: "timeout" },
-            _ => Outcome::Unknown { code: "broken" },
-        })?;
-        let (status, retry_after) = (response.status(), retry_after(&response));
-        let body = match body(response).await {
-            Some(body) => body,
-            // The status alone says that it was refused.
-            None if !status.is_success() => Value::Null,
-            None => return Err(Outcome::Unknown { code: "broken" }),
-        };
-        Ok((status.as_u16(), retry_after, body))
-    };
-    match timeout(DEADLINE, answered).await {
-        Ok(Ok((status, retry_after, body))) => read(provider, status, retry_after, &body),
-        Ok(Err(outcome)) => outcome,
-        Err(_) => Outcome::Unknown { code: "timeout" },
     }
 }
 

@@ -23,9 +23,6 @@ const BATCH: usize = 200;
 const ROUND: Duration = Duration::from_millis(500);
 /// Until a status comes again that could not be stored.
 const AGAIN: Duration = Duration::from_secs(1);
-/// A status by itself does not tell how often its message was sent; a part that is sent again waits as before its second try.
-const ATTEMPT: u32 = 2;
-
 /// Applies statuses until `soft` is cancelled.
 pub(super) async fn run(
     nats: Nats,
@@ -137,12 +134,18 @@ async fn one_by_one(db: &PgPool, settings: &Settings, told: &[Told]) -> Vec<Appl
 }
 
 fn judged(status: Status, settings: &Settings) -> Told {
-    let verdict = match status.state {
-        DeliveryState::Failed => classify(status.provider, None, status.code),
-        _ => Verdict::Final,
-    };
+    if status.state != DeliveryState::Failed {
+        return Told {
+            status,
+            verdict: Verdict::Final,
+            waits: Vec::new(),
+        };
+    }
+    let verdict = classify(status.provider, None, status.code);
+    // How often its message was sent is known to PostgreSQL alone.
+    let waits = (1..=settings.rules.max_attempts).map(|attempt| wait(settings, verdict, attempt));
     Told {
-        wait: wait(settings, verdict, ATTEMPT),
+        waits: waits.collect(),
         verdict,
         status,
     }

@@ -124,7 +124,11 @@ mod tests {
             unanswered,
         } = bounded(&history, 1_000);
         assert_eq!((messages.len(), heard), (2, vec![" ", "yes"]));
-        assert_eq!(unanswered.as_deref(), Some("yes"), "what came after it was nothing");
+        assert_eq!(
+            unanswered.as_deref(),
+            Some("yes"),
+            "what came after it was nothing"
+        );
         let said = Message::Assistant {
             content: "Is it okay?".into(),
             tool_calls: Vec::new(),

@@ -227,9 +227,9 @@ mod tests {
     fn it_cuts_at_a_paragraph_then_a_line_a_sentence_a_word() {
         for (text, limit, parts) in [
             (
-                "One two.\n\nThree. Four five",
-                18,
-                ["One two.", "Three. Four five"],
+                "One two three.\n\nFour. Five",
+                20,
+                ["One two three.", "Four. Five"],
             ),
             (
                 "First line here\nsecond. More",
