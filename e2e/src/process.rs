@@ -25,12 +25,18 @@ pub struct Process {
     log: PathBuf,
 }
 
-/// The folder with the programs `api`, `worker` and `local`.
+/// The folder with the programs `api`, `worker` and `local`: for a command the one that it is in, for a test the one where it
+/// has them built.
 ///
 /// # Errors
 /// They do not compile.
 pub async fn programs() -> anyhow::Result<&'static Path> {
     let folder = PROGRAMS.get_or_try_init(|| async {
+        let this = std::env::current_exe()?;
+        let folder = this.parent().context("a program lies in a folder")?;
+        if !folder.ends_with("deps") {
+            return Ok(folder.to_owned());
+        }
         let mut build = tokio::process::Command::new(env!("CARGO"));
         build
             .args(["build", "--quiet", "--workspace", "--bins"])
@@ -44,13 +50,7 @@ pub async fn programs() -> anyhow::Result<&'static Path> {
         }
         let build = build.status().await.context("cargo")?;
         ensure!(build.success(), "the programs do not compile");
-        // target/debug/deps/suite-…: the programs are two folders up.
-        let test = std::env::current_exe()?;
-        Ok(test
-            .ancestors()
-            .nth(2)
-            .context("a test lies in target/<profile>/deps")?
-            .to_owned())
+        Ok(folder.parent().context("target/<profile>/deps")?.to_owned())
     });
     Ok(folder.await?)
 }
