@@ -272,6 +272,10 @@ pub(crate) fn turn_of(worker: &Worker, input: &TurnInput, sent: &Sent) -> Turn {
     Turn {
         clinic: worker.clinic.clone(),
         user: Profile {
+            phone: input
+                .address
+                .as_ref()
+                .and_then(|address| address.to.phone().map(str::to_owned)),
             name: input.user.name.clone(),
             language: input.user.language.clone(),
             consented: input.user.consented,

@@ -43,6 +43,7 @@ impl Session {
         });
         Self {
             user: Profile {
+                phone: None,
                 name: dialogue.user_name.clone(),
                 language: dialogue.user_language.clone(),
                 consented: dialogue.user_consented,

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
+use bench::whatsapp::{MetaAccount, Simulator, TwilioAccount};
 use e2e::{Deployment, PATIENCE};
 use local::Guard;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -132,4 +133,24 @@ async fn the_chat_page_goes_on_where_its_connection_broke() -> Result<()> {
     let address = api.base.trim_start_matches("http://");
     let _again = deployment.api_with(&[("API_BIND", address)]).await?;
     scenario.succeeds().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_converses_on_the_simulated_phone() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let (meta, twilio) = (MetaAccount::sample(), TwilioAccount::sample());
+    let phone = Simulator::start("127.0.0.1:0".parse()?, meta.clone(), twilio).await?;
+    let base = phone.base_url();
+    let settings = [
+        ("META_PHONE_NUMBER_ID", meta.phone_number_id.as_str()),
+        ("META_APP_SECRET", &meta.app_secret),
+        ("META_VERIFY_TOKEN", &meta.verify_token),
+        ("META_ACCESS_TOKEN", &meta.access_token),
+        ("META_BASE_URL", &base),
+        ("WHATSAPP_QUIET", "200ms"),
+    ];
+    let api = deployment.api_with(&settings).await?;
+    phone.webhooks_to(&api.base, &api.base);
+    let _worker = deployment.worker_with(&settings).await?;
+    Scenario::start("phone", &base)?.succeeds().await
 }

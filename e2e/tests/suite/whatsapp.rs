@@ -69,10 +69,29 @@ async fn a_conversation_is_answered_and_understood_as_on_the_website() -> Result
         assert_eq!(said[count - 1].text, web[count - 1]);
     }
 
-    let understood = details(db, &visitor.device).await?;
+    // Nobody is asked for the number that they write from.
+    assert!(
+        clinic
+            .meta
+            .deliver([Message::text(&john, "Yes, that is fine")])
+            .await
+    );
+    replies(clinic.meta.line(), JOHN, 3).await;
+    let mut known = details(db, JOHN).await?;
+    assert_eq!(known["phone"].take(), "+16505551234");
+    let said = visitor.say("Yes, that is fine").await?;
+    assert!(
+        e2e::sse::text(&said).contains("by phone"),
+        "on the website they are"
+    );
+
+    let mut understood = details(db, &visitor.device).await?;
+    understood["phone"].take();
     assert_eq!(understood["treatments"], serde_json::json!(["hair transplant"]));
-    assert_eq!(details(db, JOHN).await?, understood);
-    assert_eq!(details(db, "447911123456").await?, understood);
+    assert_eq!(known, understood);
+    let mut known = details(db, "447911123456").await?;
+    known["phone"].take();
+    assert_eq!(known, understood);
     let users: Vec<String> = sqlx::query_scalar("select phone_number from users order by phone_number")
         .fetch_all(db)
         .await?;
@@ -83,14 +102,14 @@ async fn a_conversation_is_answered_and_understood_as_on_the_website() -> Result
     );
     eventually("the statuses are stored", async || {
         let delivered = store::count(db, "select count(*) from deliveries where status = 'delivered'").await;
-        (delivered == 4).then_some(())
+        (delivered == 5).then_some(())
     })
     .await;
     eventually(
         "both messages are marked as read, and the visitor saw that somebody writes",
         async || {
             let marks = clinic.meta.line().records.marks();
-            (marks.len() == 2 && marks.iter().all(|mark| mark.typing)).then_some(())
+            (marks.len() == 3 && marks.iter().all(|mark| mark.typing)).then_some(())
         },
     )
     .await;

@@ -65,6 +65,14 @@ impl Recipient {
         }
     }
 
+    /// The number, where WhatsApp tells it.
+    pub fn phone(&self) -> Option<&str> {
+        match self {
+            Self::Phone(phone) => Some(phone),
+            Self::UserId(_) => None,
+        }
+    }
+
     /// What stands for `users.phone_number` in an envelope.
     pub fn phone_number(&self) -> String {
         match self {

@@ -75,6 +75,8 @@ pub struct AlreadySent {
 pub struct Profile {
     /// Name, stored only after the user's consent.
     pub name: Option<String>,
+    /// The number that the visitor writes from, on WhatsApp.
+    pub phone: Option<String>,
     /// BCP 47 language tag, where one is known.
     pub language: Option<String>,
     /// Whether the latest answer to the consent question was a yes.

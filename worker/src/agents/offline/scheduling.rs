@@ -21,6 +21,15 @@ pub(crate) fn recognise(desk: &mut Desk<'_>) {
         conversation.consent = Consent::Given;
         conversation.details.name.clone_from(&user.name);
         conversation.stored_name.clone_from(&user.name);
+        know_phone(desk);
+    }
+}
+
+/// Who writes from a number can be reached there, and need not be asked; it stands in the summary, to be corrected.
+fn know_phone(desk: &mut Desk<'_>) {
+    let details = &mut desk.conversation.details;
+    if details.contact().is_none() {
+        details.phone.clone_from(&desk.turn.user.phone);
     }
 }
 
@@ -110,6 +119,7 @@ pub(crate) fn give_consent(desk: &mut Desk<'_>) {
         text_version,
         given: true,
     });
+    know_phone(desk);
     if let Some(name) = desk.conversation.details.name.clone() {
         details::store_name(desk, name);
     }
