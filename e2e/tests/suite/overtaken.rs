@@ -1,0 +1,212 @@
+//! What happens to a conversation on WhatsApp behind the back of its turn, call by call.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::{Deployment, eventually};
+use serde_json::json;
+use shared::db;
+use shared::db::commit::{Committed, ReplyStatus};
+use shared::db::failed::Retried;
+use shared::db::turn::{Arrival, Intake, Release};
+use shared::ids::WorkerId;
+use shared::whatsapp::Change;
+use worker::agents::{Agent, AgentError, Outcome, Reply, Turn};
+
+use crate::bursts::{
+    AT_ONCE, LEASE, PATIENT, TTL, arrival, changed, claim, due, id_of, pending, reply, store, take_in, texts,
+};
+use crate::in_process;
+
+fn revoke(id: &str, of: &str, seq: u64) -> Arrival {
+    changed(arrival(id, "", 9, seq), Change::Revoke { of: id_of(of) })
+}
+
+fn urgent(mut arrival: Arrival) -> Arrival {
+    arrival.envelope.whatsapp.as_mut().expect("it has one").urgent = true;
+    arrival
+}
+
+#[tokio::test]
+async fn what_was_deleted_while_it_was_answered_gets_no_reply_not_even_the_last_that_makes_way() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    for (join, id, seq) in [(true, "a", 1), (false, "b", 3)] {
+        take_in(db, AT_ONCE, &[arrival(id, "secret", 0, seq)]).await?;
+        let turn = due(db, worker).await;
+        let changes = [revoke(&format!("{id}2"), id, seq + 1)];
+        assert_eq!(take_in(db, AT_ONCE, &changes).await?, [Intake::Changed]);
+        let mut said = reply(&turn, "About your secret");
+        said.join = join;
+        assert!(matches!(store(db, worker, said).await?, Committed::Overtaken));
+        assert_eq!(pending(db).await?, 0);
+        assert!(claim(db, worker).await?.is_none());
+    }
+    let outgoing: i64 = sqlx::query_scalar("select count(*) from messages where direction = 'outgoing'")
+        .fetch_one(db)
+        .await?;
+    let leased: bool = sqlx::query_scalar("select lease_owner is not null from conversation_states")
+        .fetch_one(db)
+        .await?;
+    assert_eq!((outgoing, leased), (0, false));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_session_of_a_dead_worker_whose_only_message_was_deleted_stands_still_and_goes_on_later() -> Result<()>
+{
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    take_in(db, AT_ONCE, &[arrival("a", "secret", 0, 1)]).await?;
+    due(db, WorkerId::new()).await;
+    take_in(db, AT_ONCE, &[revoke("a2", "a", 2)]).await?;
+    sqlx::query("update conversation_states set lease_expires_at = now() - interval '1 s'")
+        .execute(db)
+        .await?;
+    let worker = WorkerId::new();
+    assert!(claim(db, worker).await?.is_none());
+    assert_eq!(pending(db).await?, 0);
+    take_in(db, AT_ONCE, &[arrival("b", "Hello", 3, 3)]).await?;
+    assert_eq!(texts(&due(db, worker).await), ["Hello"]);
+    Ok(())
+}
+
+/// Needs longer than a worker waits between two looks at what was asked to stop.
+struct Slow;
+
+impl Agent for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    async fn run(&self, _: &Turn, reply: &mut Reply) -> Result<Outcome, AgentError> {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        reply.say("Good morning.").await?;
+        Ok(Outcome {
+            state: json!({}),
+            active_agent: "slow".into(),
+            language: None,
+            effects: Vec::new(),
+            quick_replies: Vec::new(),
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_that_was_deleted_stops_nothing_any_more() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    take_in(
+        db,
+        PATIENT,
+        &[
+            arrival("a", "Hello", 0, 1),
+            urgent(arrival("b", "chest pain", 1, 2)),
+            revoke("b2", "b", 3),
+        ],
+    )
+    .await?;
+    sqlx::query("update conversation_states set run_at = now()")
+        .execute(db)
+        .await?;
+    let _worker = in_process::worker_with(&deployment, Slow, |config| {
+        config.lease_length = Duration::from_secs(1);
+    });
+    eventually("the rest is answered", async || {
+        let answered = "select count(*) from messages where direction = 'outgoing'";
+        let answered: i64 = sqlx::query_scalar(answered).fetch_one(db).await.ok()?;
+        (answered == 1).then_some(())
+    })
+    .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_emergency_does_not_wait_for_the_next_try_of_a_turn_that_has_failed() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
+    let turn = due(db, worker).await;
+    take_in(db, PATIENT, &[urgent(arrival("b", "chest pain", 1, 2))]).await?;
+    let after = Duration::from_secs(600);
+    db::turn::release(db, worker, &turn, Release::Failed { after }).await?;
+    assert_eq!(texts(&due(db, worker).await), ["Hello", "chest pain"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_writes_opens_the_window_also_where_the_edit_comes_first() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
+    let turn = due(db, worker).await;
+    store(db, worker, reply(&turn, "Good morning.")).await?;
+    let hold = "update deliveries set status = 'held', error = '131047'";
+    sqlx::query(hold).execute(db).await?;
+    let edit = changed(arrival("b2", "Wednesday", 9, 2), Change::Edit { of: id_of("b") });
+    take_in(db, PATIENT, &[edit, arrival("b", "Tuesday", 8, 3)]).await?;
+    let status: String = sqlx::query_scalar("select status from deliveries")
+        .fetch_one(db)
+        .await?;
+    assert_eq!(status, "queued");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failed_message_that_was_deleted_is_not_run_again() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(
+        db,
+        AT_ONCE,
+        &[arrival("a", "secret", 0, 1), arrival("b", "Hello", 1, 2)],
+    )
+    .await?;
+    let turn = due(db, worker).await;
+    let mut failed = reply(&turn, "Sorry.");
+    failed.status = ReplyStatus::Failed;
+    failed.error = Some("no_use".into());
+    store(db, worker, failed).await?;
+    take_in(db, AT_ONCE, &[revoke("a2", "a", 3)]).await?;
+    assert_eq!(db::failed::retry(db, id_of("a")).await?, Retried::NotFailed);
+    assert_eq!(db::failed::retry(db, id_of("b")).await?, Retried::Retried);
+    assert_eq!(texts(&due(db, worker).await), ["Hello"]);
+    assert_eq!(pending(db).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_expired_session_begins_anew_and_keeps_what_is_held_for_its_visitor() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
+    let turn = due(db, worker).await;
+    store(db, worker, reply(&turn, "Good morning.")).await?;
+    sqlx::query("update deliveries set status = 'held', error = '131047'")
+        .execute(db)
+        .await?;
+    sqlx::query("update conversation_states set locked_at = now() - interval '1 day'")
+        .execute(db)
+        .await?;
+    db::session::clean_up(db).await?;
+    let arrivals = [arrival("b", "Hello again", 90_000, 2)];
+    let taken = db::turn::take_in(db, worker, &[], LEASE, TTL, AT_ONCE, &arrivals).await?;
+    let turn = match taken[0].turn.clone() {
+        Some(turn) => turn,
+        None => due(db, worker).await,
+    };
+    assert!(turn.history.is_empty() && turn.active_agent.is_none());
+    store(db, worker, reply(&turn, "Welcome back.")).await?;
+    let outbox: Vec<(String, String)> =
+        sqlx::query_as("select body, status from deliveries order by position")
+            .fetch_all(db)
+            .await?;
+    let queued = |body: &str| (body.to_owned(), "queued".to_owned());
+    assert_eq!(outbox, [queued("Good morning."), queued("Welcome back.")]);
+    Ok(())
+}
