@@ -238,7 +238,8 @@ begin
         for update) l;
 
     perform from connections where id = any (v_connections) order by id for no key update;
-    update connections set last_seen_at = now() where id = any (v_connections);
+    -- the time of the lock: whoever sends to them compares it
+    update connections set last_seen_at = clock_timestamp() where id = any (v_connections);
 
     update connections c
     set address = w.address, last_written_at = greatest(c.last_written_at, w.sent_at)
@@ -333,7 +334,7 @@ begin
     update conversation_states s set stopped_seq = greatest(s.stopped_seq, i.stream_seq - 1)
     from (
         select t.connection_id, max(t.stream_seq) as stream_seq from unnest(v_batch) t
-        where t.interrupt and t.request_id = any (v_new_messages) group by t.connection_id) i
+        where t.interrupt and t.request_id = any (v_new_messages || v_changed) group by t.connection_id) i
     where i.connection_id = s.connection_id;
 
     -- a burst of messages is one thought

@@ -144,7 +144,7 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
                 None => drop(slot),
             }
             answer(&message, AckKind::Ack).await;
-            if interrupts && taken.ahead > 0 {
+            if interrupts && (taken.ahead > 0 || taken.intake == Intake::Changed) {
                 // Where that is lost, the heartbeat finds it.
                 let _ = worker
                     .nats

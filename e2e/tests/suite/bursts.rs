@@ -27,7 +27,7 @@ pub const AT_ONCE: Burst = Burst {
     longest: Duration::ZERO,
 };
 
-fn address() -> Address {
+pub fn address() -> Address {
     Address {
         provider: Provider::Meta,
         sender: "106".into(),

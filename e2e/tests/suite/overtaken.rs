@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use e2e::{Deployment, eventually};
 use serde_json::json;
 use shared::db;
 use shared::db::commit::{Committed, ReplyStatus};
+use shared::db::delivery::{self, Applied, Settled, Settlement, Told, Verdict};
 use shared::db::failed::Retried;
 use shared::db::turn::{Arrival, Intake, Release};
 use shared::ids::WorkerId;
-use shared::whatsapp::Change;
+use shared::whatsapp::{Change, DeliveryState, Provider, Senders, Status};
+use time::OffsetDateTime;
 use worker::agents::{Agent, AgentError, Outcome, Reply, Turn};
+use worker::deliver::Settings;
 
 use crate::bursts::{
-    AT_ONCE, LEASE, PATIENT, TTL, arrival, changed, claim, due, id_of, pending, reply, store, take_in, texts,
+    AT_ONCE, LEASE, PATIENT, TTL, address, arrival, changed, claim, due, id_of, pending, reply, store,
+    take_in, texts,
 };
 use crate::in_process;
 
@@ -28,7 +32,8 @@ fn urgent(mut arrival: Arrival) -> Arrival {
 }
 
 #[tokio::test]
-async fn what_was_deleted_while_it_was_answered_gets_no_reply_not_even_the_last_that_makes_way() -> Result<()> {
+async fn what_was_deleted_while_it_was_answered_gets_no_reply_not_even_the_last_that_makes_way() -> Result<()>
+{
     let deployment = Deployment::new().await?;
     let db = &deployment.db;
     let worker = WorkerId::new();
@@ -54,8 +59,8 @@ async fn what_was_deleted_while_it_was_answered_gets_no_reply_not_even_the_last_
 }
 
 #[tokio::test]
-async fn the_session_of_a_dead_worker_whose_only_message_was_deleted_stands_still_and_goes_on_later() -> Result<()>
-{
+async fn the_session_of_a_dead_worker_whose_only_message_was_deleted_stands_still_and_goes_on_later()
+-> Result<()> {
     let deployment = Deployment::new().await?;
     let db = &deployment.db;
     take_in(db, AT_ONCE, &[arrival("a", "secret", 0, 1)]).await?;
@@ -119,6 +124,24 @@ async fn an_emergency_that_was_deleted_stops_nothing_any_more() -> Result<()> {
         (answered == 1).then_some(())
     })
     .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_is_changed_into_an_emergency_asks_the_turn_that_runs_to_make_way() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "chess pain", 0, 1)]).await?;
+    let turn = due(db, worker).await;
+    let edit = changed(arrival("a2", "chest pain", 1, 2), Change::Edit { of: id_of("a") });
+    take_in(db, PATIENT, &[urgent(edit)]).await?;
+    let held = [(turn.session, turn.epoch)];
+    let renewed = db::turn::renew_leases(db, worker, LEASE, &held).await?;
+    assert!(renewed[0].1 >= turn.last_stream_seq());
+    let after = Duration::ZERO;
+    db::turn::release(db, worker, &turn, Release::HandedOver { after }).await?;
+    assert_eq!(texts(&due(db, worker).await), ["chest pain"]);
     Ok(())
 }
 
@@ -208,5 +231,77 @@ async fn an_expired_session_begins_anew_and_keeps_what_is_held_for_its_visitor()
             .await?;
     let queued = |body: &str| (body.to_owned(), "queued".to_owned());
     assert_eq!(outbox, [queued("Good morning."), queued("Welcome back.")]);
+    Ok(())
+}
+
+/// What a late word does to a reply that is being sent while its visitor writes, or does not.
+async fn held_or_sent(writes: bool, template: bool, told_later: bool) -> Result<String> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
+    let turn = due(db, worker).await;
+    store(db, worker, reply(&turn, "Good morning.")).await?;
+    if template {
+        let ask = "update deliveries set error = 'template'";
+        sqlx::query(ask).execute(db).await?;
+    }
+    let rules = Settings::new(80, &Senders::default()).rules;
+    let key = address().sender_key();
+    let claimed = delivery::claim(db, &[(key.clone(), 1)], &[], &rules)
+        .await?
+        .remove(0);
+    let settle = async |kind| {
+        let settlement = Settlement {
+            kind,
+            code: Some("131047".into()),
+            wait: Duration::ZERO,
+            answered: true,
+        };
+        let settled = delivery::settle_claim(db, &claimed, Some(&key), &settlement, &rules).await?;
+        anyhow::Ok(settled.unwrap_or_default())
+    };
+    let accepted = || Settled::Accepted("wamid.ours".into());
+    if told_later {
+        settle(accepted()).await?;
+    }
+    // The part is claimed for a moment that may lie a little ahead.
+    tokio::time::sleep(claimed.wait).await;
+    if writes {
+        take_in(db, PATIENT, &[arrival("b", "Anybody there?", 90_000, 2)]).await?;
+    }
+    if !told_later {
+        let refused = Settled::Refused(Verdict::WindowClosed);
+        return settle(if template { accepted() } else { refused }).await;
+    }
+    let told = Told {
+        status: Status {
+            provider: Provider::Meta,
+            provider_id: "wamid.ours".into(),
+            delivery: Some(claimed.id),
+            state: DeliveryState::Failed,
+            code: Some(131_047),
+            at: OffsetDateTime::now_utc(),
+        },
+        verdict: Verdict::WindowClosed,
+        waits: vec![Duration::ZERO],
+    };
+    match delivery::apply_statuses(db, &[told], &rules).await?.remove(0) {
+        Applied::Now(_, status) => Ok(status),
+        applied => bail!("{applied:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_reply_is_not_held_for_a_visitor_who_wrote_while_it_was_refused() -> Result<()> {
+    for (template, told_later) in [(false, false), (false, true), (true, false)] {
+        let case = format!("template: {template}, told later: {told_later}");
+        assert_eq!(held_or_sent(false, template, told_later).await?, "held", "{case}");
+        assert_eq!(
+            held_or_sent(true, template, told_later).await?,
+            "queued",
+            "{case}"
+        );
+    }
     Ok(())
 }

@@ -7,6 +7,7 @@ use bench::whatsapp::meta::Message;
 use bench::whatsapp::{Customer, Fault, Rule, twilio};
 use e2e::phone::OnWhatsApp;
 use e2e::{eventually, store};
+use reqwest::Method;
 use shared::nats::Nats;
 
 const JOHN: &str = "16505551234";
@@ -40,7 +41,10 @@ async fn on_the_outside(nats: &Nats, stream: String) -> Result<Vec<String>> {
     let mut seen = Vec::new();
     let mut from = 1;
     loop {
-        let next = stream.raw_message_builder().sequence(from).next_by_subject(">".to_owned());
+        let next = stream
+            .raw_message_builder()
+            .sequence(from)
+            .next_by_subject(">".to_owned());
         match next.send().await {
             Ok(message) => {
                 from = message.sequence + 1;
@@ -74,25 +78,33 @@ async fn nobody_who_reads_logs_subjects_headers_or_errors_learns_who_wrote_or_wh
     for message in twilio::Message::all(&jane, &picture, &voice) {
         assert!(twilio.deliver(&message).await);
     }
-    assert!(twilio.deliver(&twilio::Message::text(&jane, "chest pain").with_id("SMmine")).await);
+    assert!(
+        twilio
+            .deliver(&twilio::Message::text(&jane, "chest pain").with_id("SMmine"))
+            .await
+    );
     let strange = format!(r#"{{"object":"whatsapp_business_account","entry":[{{"from":"{JOHN}"}}]}}"#);
-    let client = reqwest::Client::new();
+    let visitor = api.visitor();
+    let post = |path: &str| visitor.request(Method::POST, &format!("/webhooks/{path}"));
     let mut errors = Vec::new();
     let unsigned = "sha256=09eceea024af6e6343b760cc9bd3ae7c056938dd636e24e92109eb8219500384";
     for path in ["whatsapp", "twilio"] {
-        let refused = client
-            .post(format!("{}/webhooks/{path}", api.base))
+        let refused = post(path)
             .header("X-Hub-Signature-256", unsigned)
             .header("X-Twilio-Signature", "a body that is none")
             .body(format!("a body that is none, From={JOHN}"))
             .send()
             .await?;
         assert_eq!(refused.status(), 401);
-        errors.push(format!("{:?} {}", refused.headers().clone(), refused.text().await?));
+        errors.push(format!(
+            "{:?} {}",
+            refused.headers().clone(),
+            refused.text().await?
+        ));
     }
     for body in [strange, format!("a body that is none: {JOHN}")] {
         let webhook = meta.signed(body);
-        let mut request = client.post(&webhook.url).body(webhook.body);
+        let mut request = post("whatsapp").body(webhook.body);
         for (name, value) in webhook.headers {
             request = request.header(name, value);
         }
@@ -105,13 +117,21 @@ async fn nobody_who_reads_logs_subjects_headers_or_errors_learns_who_wrote_or_wh
     for fault in [Fault::Error(131_026), Fault::Error(2), Fault::AcceptAndDrop] {
         meta.line().faults.next(fault);
     }
-    meta.line().faults.add(Rule::new(Fault::Error(100)).on(Target::Marks).times(2));
+    meta.line()
+        .faults
+        .add(Rule::new(Fault::Error(100)).on(Target::Marks).times(2));
     twilio.line().faults.next(Fault::Error(63_016));
-    let mut worker = clinic.worker_with(&[("META_TEMPLATE", "ask"), ("META_TEMPLATE_LANGUAGE", "en_US")]).await?;
+    let mut worker = clinic
+        .worker_with(&[("META_TEMPLATE", "ask"), ("META_TEMPLATE_LANGUAGE", "en_US")])
+        .await?;
     let db = &clinic.deployment.db;
     eventually("everything is answered and tried", async || {
         let waits = store::count(db, "select count(*) from messages where status = 'pending'").await;
-        let untried = store::count(db, "select count(*) from deliveries where attempts = 0 and status = 'queued'").await;
+        let untried = store::count(
+            db,
+            "select count(*) from deliveries where attempts = 0 and status = 'queued'",
+        )
+        .await;
         let replies = store::count(db, "select count(*) from messages where direction = 'outgoing'").await;
         (waits == 0 && untried == 0 && replies >= 3).then_some(())
     })
@@ -119,7 +139,8 @@ async fn nobody_who_reads_logs_subjects_headers_or_errors_learns_who_wrote_or_wh
     assert!(meta.deliver([Message::text(&john, "chest pain")]).await);
     eventually("all is delivered that can be", async || {
         let told = store::count(db, "select count(*) from deliveries where status = 'delivered'").await;
-        let rest = "select count(*) from deliveries where status in ('queued', 'sending', 'uncertain', 'sent')";
+        let rest =
+            "select count(*) from deliveries where status in ('queued', 'sending', 'uncertain', 'sent')";
         (told > 0 && store::count(db, rest).await == 0).then_some(())
     })
     .await;
@@ -137,9 +158,19 @@ async fn nobody_who_reads_logs_subjects_headers_or_errors_learns_who_wrote_or_wh
     let journal = on_the_outside(&nats, nats.subjects.tokens_stream()).await?;
     assert!(journal.is_empty(), "nobody reads along: {journal:?}");
     let (api, worker) = (api.process.log(), worker.log());
-    assert!(api.contains("📩 Chat message") && api.contains("message repeated") && api.contains("dead stream"), "{api}");
-    assert!(worker.contains("message sent") && worker.contains("131026"), "{worker}");
-    let secrets = [&meta.account().access_token, &meta.account().app_secret, &twilio.account().auth_token];
+    assert!(
+        api.contains("📩 Chat message") && api.contains("message repeated") && api.contains("dead stream"),
+        "{api}"
+    );
+    assert!(
+        worker.contains("message sent") && worker.contains("131026"),
+        "{worker}"
+    );
+    let secrets = [
+        &meta.account().access_token,
+        &meta.account().app_secret,
+        &twilio.account().auth_token,
+    ];
     for private in PRIVATE.into_iter().chain(secrets.into_iter().map(String::as_str)) {
         for (place, text) in [
             ("the api's log", api.as_str()),

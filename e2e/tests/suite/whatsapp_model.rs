@@ -45,7 +45,9 @@ async fn a_voice_note_is_heard_by_the_model_and_its_markdown_arrives_as_whatsapp
         );
     }
     let requests = server.requests();
-    let heard = requests.iter().filter(|request| request.path.ends_with("transcriptions"));
+    let heard = requests
+        .iter()
+        .filter(|request| request.path.ends_with("transcriptions"));
     assert_eq!(heard.count(), 2);
     Ok(())
 }

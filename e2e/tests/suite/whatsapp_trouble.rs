@@ -57,7 +57,10 @@ async fn a_turn_that_is_given_up_is_apologised_for_and_runs_again_with_its_whole
     let agent = Mendable::default();
     let _worker = in_process::worker_of(clinic.settings(), agent.clone(), |_| {});
     let john = Customer::with_phone(JOHN);
-    let burst = [Message::text(&john, "Good morning"), Message::text(&john, "one more thing")];
+    let burst = [
+        Message::text(&john, "Good morning"),
+        Message::text(&john, "one more thing"),
+    ];
     assert!(meta.deliver(burst).await);
     let apology = replies(meta, 1).await.remove(0);
     assert!(apology.text.starts_with("I'm sorry"), "{}", apology.text);
@@ -73,7 +76,10 @@ async fn a_turn_that_is_given_up_is_apologised_for_and_runs_again_with_its_whole
     assert!(listed.ended().await.success());
     let listed = listed.log();
     assert!(failed.iter().all(|id| listed.contains(id)), "{listed}");
-    assert!(!listed.contains(JOHN) && !listed.contains("Good morning"), "{listed}");
+    assert!(
+        !listed.contains(JOHN) && !listed.contains("Good morning"),
+        "{listed}"
+    );
 
     agent.0.store(true, Ordering::SeqCst);
     let mut retry = clinic.deployment.command("worker", &["retry", &earlier]).await?;
@@ -84,8 +90,14 @@ async fn a_turn_that_is_given_up_is_apologised_for_and_runs_again_with_its_whole
         reply.our_id, apology.our_id,
         "what is told of the apology says nothing of the reply"
     );
-    assert_eq!(store::count(db, "select count(*) from messages where status = 'answered'").await, 2);
-    assert_eq!(store::count(db, "select count(*) from messages where status = 'failed'").await, 0);
+    assert_eq!(
+        store::count(db, "select count(*) from messages where status = 'answered'").await,
+        2
+    );
+    assert_eq!(
+        store::count(db, "select count(*) from messages where status = 'failed'").await,
+        0
+    );
     Ok(())
 }
 
@@ -97,7 +109,12 @@ async fn without_postgresql_a_message_of_whatsapp_waits_and_is_then_answered_onc
     let _worker = clinic.worker_with(&[("STATELESS_AFTER", "200ms")]).await?;
     let john = Customer::with_phone(JOHN);
     clinic.deployment.servers().postgres().stop().await?;
-    assert!(clinic.meta.deliver([Message::text(&john, "When are you open?")]).await);
+    assert!(
+        clinic
+            .meta
+            .deliver([Message::text(&john, "When are you open?")])
+            .await
+    );
     // Who came after him is answered without the database.
     for text in ["Hello", "When are you open?"] {
         assert_eq!(api.visitor().chat(text).await?["degraded"], true);
