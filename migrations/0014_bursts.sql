@@ -57,7 +57,9 @@ begin
     select * into m from messages where id = t.changes and connection_id = t.connection_id and direction = 'incoming';
     if not found then
         v_new := t.changes;
-    elsif m.edited_at > t.sent_at or (m.body = t.body and m.media = t.media) then
+    elsif m.edited_at > t.sent_at or (m.body = t.body and m.media = t.media)
+        -- the provider's clock has whole seconds: of two changes in one, the deletion is the later
+        or (m.edited_at = t.sent_at and m.body = '' and m.media = '[]') then
         return false;
     else
         update messages

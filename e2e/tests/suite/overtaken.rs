@@ -59,6 +59,18 @@ async fn what_was_deleted_while_it_was_answered_gets_no_reply_not_even_the_last_
 }
 
 #[tokio::test]
+async fn what_was_deleted_does_not_come_back_with_an_edit_of_the_same_second() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    take_in(db, PATIENT, &[arrival("a", "secret", 0, 1)]).await?;
+    let edit = changed(arrival("a2", "a secret", 9, 3), Change::Edit { of: id_of("a") });
+    let took = take_in(db, PATIENT, &[revoke("a3", "a", 2), edit]).await?;
+    assert_eq!(took, [Intake::Changed, Intake::Known]);
+    assert_eq!(pending(db).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_session_of_a_dead_worker_whose_only_message_was_deleted_stands_still_and_goes_on_later()
 -> Result<()> {
     let deployment = Deployment::new().await?;
