@@ -107,8 +107,16 @@ begin
     end loop;
 end $$;
 
+-- Whether the visitor has written since the part was sent, so that the intake did not find it among those that are held. The
+-- caller has locked part and connection.
+create function has_written_since(d deliveries, p_rules jsonb) returns boolean
+language sql volatile as $$
+    select c.last_seen_at > case when d.status = 'sent' then d.sent_at else d.next_at - (p_rules->>'answer')::interval end
+    from connections c where c.id = d.connection_id
+$$;
+
 -- What a provider's refusal makes of a part that the caller has locked, together with its connection where p_verdict is
--- 'recipient_waits'. Returns the part's new status.
+-- 'recipient_waits' or 'window_closed', or the part a template. Returns the part's new status.
 create function refuse_delivery(d deliveries, p_verdict text, p_code text, p_wait interval, p_rules jsonb)
 returns text
 language plpgsql volatile as $$
@@ -127,7 +135,9 @@ begin
             on conflict (name) do update set stopped_until = excluded.stopped_until, stopped_code = excluded.stopped_code;
         when 'window_closed' then
             v_status := 'held';
-            if v_sender = any (r.templates) and not v_template then
+            if not v_template and d.attempts < r.max_attempts and has_written_since(d, p_rules) then
+                v_status := 'queued';
+            elsif v_sender = any (r.templates) and not v_template then
                 v_status := 'queued';
                 v_error := 'template';
             end if;
@@ -145,8 +155,9 @@ begin
     end case;
     if v_template then
         -- the text itself goes on waiting
-        if v_status = 'failed' then
-            v_status := 'held';
+        if v_status in ('failed', 'held') then
+            v_status := case when has_written_since(d, p_rules) then 'queued' else 'held' end;
+            v_error := case v_status when 'held' then p_code end;
         elsif v_status = 'queued' then
             v_error := 'template';
         end if;
@@ -154,7 +165,9 @@ begin
     update deliveries
     set status = v_status, error = v_error, attempts = attempts - (p_verdict = 'token_refused')::int,
         next_at = clock_timestamp()
-            + case when p_verdict in ('token_refused', 'window_closed') then interval '0' else p_wait end
+            + case
+                when p_verdict = 'token_refused' or v_error is not distinct from 'template' and not v_template
+                then interval '0' else p_wait end
     where id = d.id;
     return v_status;
 end $$;
@@ -177,9 +190,12 @@ begin
     end if;
     if p_verdict in ('sender_waits', 'token_refused') then
         perform from senders where name = p_sender for update;
-    elsif p_verdict = 'recipient_waits' then
-        perform from connections c where c.id = (select connection_id from deliveries where id = p_id) for no key update;
     end if;
+    perform from connections c
+    where c.id = (
+        select p.connection_id from deliveries p
+        where p.id = p_id and (p_verdict in ('recipient_waits', 'window_closed') or p.error = 'template'))
+    for no key update;
     select * into d from deliveries where id = p_id for update;
     if not found then
         return null;
@@ -200,8 +216,11 @@ begin
     if p_verdict not in ('accepted', 'uncertain') then
         return refuse_delivery(d, p_verdict, p_code, p_wait, p_rules);
     elsif d.error is not distinct from 'template' then
-        -- It has no name that a status would have to be found by; if it got lost, the text still waits.
-        update deliveries set status = 'held', error = 'template_sent' where id = p_id returning status into v_status;
+        -- It has no name that a status would have to be found by; if it got lost, the text still waits for the visitor.
+        v_status := case when has_written_since(d, p_rules) then 'queued' else 'held' end;
+        update deliveries
+        set status = v_status, error = case v_status when 'held' then 'template_sent' end, next_at = clock_timestamp()
+        where id = p_id;
     elsif p_verdict = 'accepted' then
         update deliveries
         set status = 'sent', provider_id = coalesce(v_provider_id, provider_id), sent_at = clock_timestamp(), error = null
@@ -234,7 +253,7 @@ begin
     if exists (select from jsonb_array_elements(p_batch) i where i->>'verdict' in ('sender_waits', 'token_refused')) then
         perform from senders s order by s.name for update;
     end if;
-    if exists (select from jsonb_array_elements(p_batch) i where i->>'verdict' = 'recipient_waits') then
+    if exists (select from jsonb_array_elements(p_batch) i where i->>'verdict' in ('recipient_waits', 'window_closed')) then
         perform from connections c where c.id in (select p.connection_id from deliveries p where p.id = any (v_parts))
         order by c.id for no key update;
     end if;

@@ -27,17 +27,20 @@ language sql volatile as $$
     from messages where connection_id = p_connection and status = 'pending'
 $$;
 
--- Whether the session has a pending message that the reply does not know, or knows as it was before the visitor changed it.
+-- Whether the visitor has deleted all that the reply answers; or, where it makes way for others ("join"), the session has a
+-- pending message that it does not know, or knows as it was before the visitor changed it.
 create function is_overtaken(p_connection uuid, p_reply jsonb) returns boolean
 language sql stable as $$
     with covered as (
         select m.* from messages m
         where m.id in (select r::uuid from jsonb_array_elements_text(p_reply->'requests') r))
     select not exists (select from messages where id = (p_reply->>'id')::uuid)
-        and (exists (
-                select from messages m
-                where m.connection_id = p_connection and m.status = 'pending' and m.id not in (select id from covered))
-            or (select sum(revision) from covered) <> (p_reply->>'revision')::bigint)
+        and (not exists (select from covered where status = 'pending')
+            or (p_reply->>'join')::boolean and (
+                exists (
+                    select from messages m
+                    where m.connection_id = p_connection and m.status = 'pending' and m.id not in (select id from covered))
+                or (select sum(revision) from covered) <> (p_reply->>'revision')::bigint))
 $$;
 
 -- Changes or deletes a message, as its visitor did. What has been answered is answered again: the change becomes a message of its
@@ -54,13 +57,15 @@ begin
     select * into m from messages where id = t.changes and connection_id = t.connection_id and direction = 'incoming';
     if not found then
         v_new := t.changes;
-    elsif m.edited_at > t.sent_at or (m.body = t.body and m.media = t.media) then
+    elsif m.edited_at > t.sent_at or (m.body = t.body and m.media = t.media)
+        -- the provider's clock has whole seconds: of two changes in one, the deletion is the later
+        or (m.edited_at = t.sent_at and m.body = '' and m.media = '[]') then
         return false;
     else
         update messages
         set body = t.body, media = t.media, media_url = t.media->0->>'url', body_hash = t.body_hash, edited_at = t.sent_at,
             revision = revision + 1, urgent = urgent or coalesce(t.urgent, false),
-            status = case when v_deleted and status = 'pending' then 'answered' else status end
+            status = case when v_deleted then 'answered' else status end
         where id = m.id;
         if m.status = 'pending' then
             update conversation_states set pending = pending - case when v_deleted then 1 else 0 end
@@ -127,7 +132,10 @@ begin
             'session_ttl', s.session_ttl,
             'state', s.state,
             'pending', s.pending,
-            'stopped', is_stopped(s, m),
+            'stopped', case
+                when c.channel = 'whatsapp'
+                    then s.stopped_seq >= (select max(stream_seq) from messages where id = any (v_requests))
+                else is_stopped(s, m) end,
             'user', jsonb_build_object(
                 'id', u.id, 'name', u.name, 'language', u.language,
                 'consented', coalesce((
@@ -150,7 +158,8 @@ begin
         from users u where u.id = c.user_id);
 end $$;
 
--- Gives a session back, to be run again after p_delay; p_give_back takes the attempt off the requests' count.
+-- Gives a session back, to be run again after p_delay, or at once where an emergency has come meanwhile; p_give_back takes the
+-- attempt off the requests' count.
 -- False where the lease is another's by now.
 create function release_lease(
     p_worker uuid, p_connection uuid, p_epoch bigint, p_requests uuid[], p_delay interval, p_give_back boolean)
@@ -158,7 +167,12 @@ returns boolean
 language plpgsql volatile as $$
 begin
     update conversation_states
-    set lease_owner = null, lease_expires_at = null, run_at = clock_timestamp() + p_delay
+    set lease_owner = null, lease_expires_at = null,
+        run_at = clock_timestamp() + case
+            when exists (
+                select from messages m
+                where m.connection_id = p_connection and m.status = 'pending' and m.urgent and m.id <> all (p_requests))
+            then interval '0' else p_delay end
     where connection_id = p_connection and lease_owner = p_worker and lease_epoch = p_epoch;
     if not found then
         return false;
@@ -225,7 +239,9 @@ begin
         order by s.connection_id
         for update) l;
 
-    update connections set last_seen_at = now() where id = any (v_connections);
+    perform from connections where id = any (v_connections) order by id for no key update;
+    -- the time of the lock: whoever sends to them compares it
+    update connections set last_seen_at = clock_timestamp() where id = any (v_connections);
 
     update connections c
     set address = w.address, last_written_at = greatest(c.last_written_at, w.sent_at)
@@ -320,7 +336,7 @@ begin
     update conversation_states s set stopped_seq = greatest(s.stopped_seq, i.stream_seq - 1)
     from (
         select t.connection_id, max(t.stream_seq) as stream_seq from unnest(v_batch) t
-        where t.interrupt and t.request_id = any (v_new_messages) group by t.connection_id) i
+        where t.interrupt and t.request_id = any (v_new_messages || v_changed) group by t.connection_id) i
     where i.connection_id = s.connection_id;
 
     -- a burst of messages is one thought
@@ -330,10 +346,14 @@ begin
         where t.quiet is not null and t.request_id = any (v_new_messages || v_changed) group by t.connection_id) b
     where b.connection_id = s.connection_id and s.pending > 0;
 
-    -- who writes opens the window again in which we may
+    -- who writes opens the window again in which we may; locked in the order of ids, as all who lock several
+    perform from deliveries d
+    where d.status = 'held' and d.connection_id in (
+        select t.connection_id from unnest(v_batch) t where t.request_id = any (v_new_messages || v_changed))
+    order by d.id for update;
     update deliveries d set status = 'queued', next_at = clock_timestamp(), attempts = 0, error = null
     where d.status = 'held' and d.connection_id in (
-        select t.connection_id from unnest(v_batch) t where t.request_id = any (v_new_messages));
+        select t.connection_id from unnest(v_batch) t where t.request_id = any (v_new_messages || v_changed));
 
     -- what came late takes its place: numbers and positions agree with the order of arrival
     update messages m set number = d.number, position = d.position
@@ -380,7 +400,8 @@ end $$;
 
 -- Stores the replies of a batch of turns with everything that follows from them, each fenced by owner and epoch.
 -- One row a reply, in the order of the batch: 'committed'; 'lost' where the session is another's by now; or 'overtaken' where the
--- reply would rather cover what came meanwhile ("join"): nothing was stored, and the session was given back. With the next
+-- reply would rather cover what came meanwhile ("join"), or all that it answers was deleted: nothing was stored, and the session
+-- was given back. With the next
 -- turn where one waits and the item asks for it ("continue"). A whole reply to a request that was asked to stop before this
 -- call had its lock is stored as stopped, and changes nothing else; unless readers have had its final event ("final_said"). May be
 -- called again after an ambiguous failure.
@@ -428,7 +449,7 @@ begin
         select c.user_id, c.channel into strict v_user, v_channel from connections c where c.id = s.connection_id;
 
         select * into strict m from messages r where r.id = (v_item->>'reply_to')::uuid;
-        if v_channel = 'whatsapp' and (v_item->>'join')::boolean and is_overtaken(s.connection_id, v_item) then
+        if v_channel = 'whatsapp' and is_overtaken(s.connection_id, v_item) then
             update messages r set attempts = r.attempts - 1
             where r.id in (select q::uuid from jsonb_array_elements_text(v_item->'requests') q)
                 and r.status = 'pending' and r.attempts > 0;
@@ -532,6 +553,8 @@ create function retry_request(p_request uuid) returns text
 language plpgsql volatile as $$
 declare
     v_connection uuid;
+    -- to which the reply was addressed
+    v_last uuid;
     v_retried int;
 begin
     select connection_id into v_connection from messages where id = p_request and direction = 'incoming';
@@ -539,15 +562,16 @@ begin
         return 'unknown';
     end if;
     perform from conversation_states where connection_id = v_connection for update;
-    update messages
-    set status = 'pending', error = null, attempts = 0, crashes = 0, retries = retries + 1, answered_by = null
-    where status = 'failed' and (id = p_request or answered_by = p_request);
-    get diagnostics v_retried = row_count;
-    if v_retried = 0 then
+    select coalesce(answered_by, id) into v_last from messages where id = p_request and status = 'failed';
+    if not found then
         return 'not_failed';
     end if;
-    delete from deliveries d using messages m where m.id = d.message_id and m.reply_to = p_request;
-    delete from messages where reply_to = p_request;
+    update messages
+    set status = 'pending', error = null, attempts = 0, crashes = 0, retries = retries + 1, answered_by = null
+    where status = 'failed' and (id = v_last or answered_by = v_last);
+    get diagnostics v_retried = row_count;
+    delete from deliveries d using messages m where m.id = d.message_id and m.reply_to = v_last;
+    delete from messages where reply_to = v_last;
     update conversation_states
     set pending = pending + v_retried, run_at = case when pending = 0 then clock_timestamp() else run_at end
     where connection_id = v_connection;

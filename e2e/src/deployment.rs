@@ -102,11 +102,18 @@ impl Deployment {
     /// # Panics
     /// Never: the settings are our own.
     pub fn settings(&self) -> CommonArgs {
+        self.settings_with(&[])
+    }
+
+    /// [`Self::settings`] with further ones.
+    ///
+    /// # Panics
+    /// One of them cannot be read.
+    pub fn settings_with(&self, env: &[(&'static str, &str)]) -> CommonArgs {
         let name = |name: &str| format!("--{}", name.to_lowercase().replace('_', "-"));
-        let args = self
-            .env
-            .iter()
-            .flat_map(|(key, value)| [name(key), value.clone()]);
+        let more = env.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let all = self.env.iter().cloned().chain(more);
+        let args = all.flat_map(|(key, value)| [name(key), value]);
         Settings::parse_from(std::iter::once("tests".to_owned()).chain(args)).common
     }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use bench::whatsapp::{FakeMeta, FakeTwilio, Line, MetaAccount, Statuses, TwilioAccount};
+use shared::config::CommonArgs;
 
 use crate::deployment::{Api, Deployment};
 use crate::process::Process;
@@ -26,7 +27,14 @@ impl OnWhatsApp {
     /// # Errors
     /// The servers cannot be started.
     pub async fn new(more: &[(&'static str, &str)]) -> Result<Self> {
-        let deployment = Deployment::new().await?;
+        Self::of(Deployment::new().await?, more).await
+    }
+
+    /// One of this deployment.
+    ///
+    /// # Errors
+    /// The servers cannot be started.
+    pub async fn of(deployment: Deployment, more: &[(&'static str, &str)]) -> Result<Self> {
         let meta = FakeMeta::start(MetaAccount::sample()).await?;
         let twilio = FakeTwilio::start(TwilioAccount::sample()).await?;
         for line in [meta.line(), twilio.line()] {
@@ -46,6 +54,7 @@ impl OnWhatsApp {
             ("PUBLIC_URL", PUBLIC_URL.to_owned()),
             ("WHATSAPP_QUIET", "200ms".to_owned()),
         ];
+        env.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
         env.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         Ok(Self {
             deployment,
@@ -53,6 +62,11 @@ impl OnWhatsApp {
             twilio,
             env,
         })
+    }
+
+    /// The settings that all its programs share, as they would read them.
+    pub fn settings(&self) -> CommonArgs {
+        self.deployment.settings_with(&self.env())
     }
 
     /// Starts an api, which both providers write to from now on.

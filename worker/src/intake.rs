@@ -11,7 +11,7 @@ use shared::db;
 use shared::db::turn::{Arrival, Burst, Intake, TakenIn};
 use shared::envelope::{Envelope, IfBusy};
 use shared::event::{EventData, EventError, EventExtra};
-use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
+use shared::ids::{Channel, SessionKey, WorkerId};
 use shared::journal;
 use shared::retry::{self, BRIEFLY};
 use shared::topology::ACK_WAIT;
@@ -144,7 +144,7 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
                 None => drop(slot),
             }
             answer(&message, AckKind::Ack).await;
-            if interrupts && taken.ahead > 0 {
+            if interrupts && (taken.ahead > 0 || taken.intake == Intake::Changed) {
                 // Where that is lost, the heartbeat finds it.
                 let _ = worker
                     .nats
@@ -154,10 +154,10 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
             }
             if taken.intake == Intake::Stored && taken.ahead > 0 {
                 let place = EventData::status("queued", Some(taken.ahead), OffsetDateTime::now_utc());
-                tell(&worker, session, request, &place).await;
+                tell(&worker, &arrival.envelope, &place).await;
             }
             if taken.intake == Intake::Erased {
-                tell(&worker, session, request, &ended(EventError::erased())).await;
+                tell(&worker, &arrival.envelope, &ended(EventError::erased())).await;
             }
         }
         Ok(Err(Refused::ForNow(code))) => {
@@ -175,13 +175,8 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
         }
         Ok(Err(Refused::ForGood(code))) => {
             warn!(%session, %request, code, "❌ Error: a message cannot be stored");
-            tell(
-                &worker,
-                session,
-                request,
-                &ended(EventError::failed(NOT_STORABLE)),
-            )
-            .await;
+            let failed = ended(EventError::failed(NOT_STORABLE));
+            tell(&worker, &arrival.envelope, &failed).await;
             bury(&worker, &message, NOT_STORABLE, Some(session)).await;
         }
         Err(_) => answer(&message, AckKind::Nak(Some(AGAIN_AFTER))).await,
@@ -239,8 +234,12 @@ fn ended(error: EventError) -> EventData {
     EventData::last(extra, OffsetDateTime::now_utc())
 }
 
-/// Tells a message something before its turn. Where that is lost, its reader hears of it later.
-async fn tell(worker: &Worker, session: SessionKey, request: RequestId, data: &EventData) {
+/// Tells a message something before its turn. Where that is lost, its reader hears of it later; on WhatsApp nobody reads along.
+async fn tell(worker: &Worker, envelope: &Envelope, data: &EventData) {
+    if envelope.channel == Channel::Whatsapp {
+        return;
+    }
+    let (session, request) = (envelope.session, envelope.request_id);
     if let Err(error) = journal::tell(&worker.nats, session, request, data).await {
         warn!(%session, %request, kind = %error.kind(), "an event was not confirmed");
     }

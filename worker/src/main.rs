@@ -37,7 +37,8 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
-    /// Run messages again that were given up; their replies begin anew, where their readers stand.
+    /// Run messages again that were given up; their replies begin anew, where their readers stand. Those that shared a reply on
+    /// WhatsApp run again together.
     ///
     /// It fails where one of them is unknown or has not failed; the others run all the same.
     Retry {

@@ -42,8 +42,15 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
     } else {
         let _typing = (input.request.provider_id.as_deref())
             .map(|message_id| typing::show(&worker.deliveries, address, message_id));
+        let stop = async {
+            // What made this turn's messages make way is not among them: the visitor has deleted it, or it was answered before.
+            match input.stopped {
+                false => lease.stopped_at(input.last_stream_seq()).await,
+                true => std::future::pending().await,
+            }
+        };
         let ends = Ends {
-            stop: lease.stopped_at(input.last_stream_seq()),
+            stop,
             lost: &lease.lost,
             hard: &worker.lifecycle.hard,
         };
@@ -57,7 +64,7 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
         Ok(Spoken::Whole(outcome)) => {
             let buttons = outcome.quick_replies.clone();
             let (reply, _) = turn::whole(lease, input, sent, outcome);
-            addressed(reply, address, &buttons)
+            addressed(reply, input, address, &buttons)
         }
         Ok(Spoken::Failed { retry: true, code }) if input.request.attempts < MAX_ATTEMPTS => {
             warn!(session = %lease.session, request = %input.request.id, code, "❌ Error: the turn will be tried again");
@@ -111,7 +118,7 @@ async fn store(
             Ok(After::Idle)
         }
         Committed::Overtaken => {
-            info!(session = %lease.session, "the visitor has written more: it gets one reply");
+            info!(session = %lease.session, "the visitor has written more, or deleted it: the reply is not sent");
             Ok(After::Idle)
         }
         Committed::Lost => Ok(After::Gone),
@@ -129,16 +136,18 @@ fn failed(lease: &Lease, input: &TurnInput, turn: &Turn, address: &Address, code
     let mut sent = Sent::default();
     sent.push(&joint::apology(turn));
     let (reply, _) = turn::failed(lease, input, sent, code);
-    addressed(reply, address, &[])
+    addressed(reply, input, address, &[])
 }
 
 /// The reply with what is to be sent of it.
-fn addressed(reply: NewReply, address: &Address, buttons: &[String]) -> NewReply {
+fn addressed(reply: NewReply, input: &TurnInput, address: &Address, buttons: &[String]) -> NewReply {
+    // What the provider tells later of an apology says nothing of the reply that took its place.
+    let retries = input.request.retries;
     let parts = outbox::parts(address.provider, &reply.body, buttons).into_iter();
     let deliveries = (0..)
         .zip(parts)
         .map(|(part, outbox::Part { body, buttons })| Part {
-            id: Uuid::new_v5(&reply.id, format!("part {part}").as_bytes()),
+            id: Uuid::new_v5(&reply.id, format!("part {part} of {retries}").as_bytes()),
             part,
             body,
             buttons,

@@ -15,19 +15,19 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-const LEASE: Duration = Duration::from_secs(10);
-const TTL: Duration = Duration::from_secs(3600);
+pub const LEASE: Duration = Duration::from_secs(10);
+pub const TTL: Duration = Duration::from_secs(3600);
 /// Long enough for a test to see that something waits.
-const PATIENT: Burst = Burst {
+pub const PATIENT: Burst = Burst {
     quiet: Duration::from_secs(600),
     longest: Duration::from_secs(3600),
 };
-const AT_ONCE: Burst = Burst {
+pub const AT_ONCE: Burst = Burst {
     quiet: Duration::ZERO,
     longest: Duration::ZERO,
 };
 
-fn address() -> Address {
+pub fn address() -> Address {
     Address {
         provider: Provider::Meta,
         sender: "106".into(),
@@ -35,12 +35,12 @@ fn address() -> Address {
     }
 }
 
-fn id_of(provider_id: &str) -> RequestId {
+pub fn id_of(provider_id: &str) -> RequestId {
     address().request(provider_id)
 }
 
 /// A message that was written `second` seconds after some instant.
-fn arrival(provider_id: &str, content: &str, second: i64, stream_seq: u64) -> Arrival {
+pub fn arrival(provider_id: &str, content: &str, second: i64, stream_seq: u64) -> Arrival {
     let address = address();
     let mut envelope = Envelope::new(
         id_of(provider_id),
@@ -60,7 +60,7 @@ fn arrival(provider_id: &str, content: &str, second: i64, stream_seq: u64) -> Ar
     Arrival { envelope, stream_seq }
 }
 
-fn changed(mut arrival: Arrival, change: Change) -> Arrival {
+pub fn changed(mut arrival: Arrival, change: Change) -> Arrival {
     if let Some(whatsapp) = &mut arrival.envelope.whatsapp {
         whatsapp.change = change;
     }
@@ -68,7 +68,7 @@ fn changed(mut arrival: Arrival, change: Change) -> Arrival {
 }
 
 /// Takes them in, one call each, in the name of a worker that does not exist any more: nothing stays leased here.
-async fn take_in(db: &PgPool, burst: Burst, arrivals: &[Arrival]) -> Result<Vec<Intake>> {
+pub async fn take_in(db: &PgPool, burst: Burst, arrivals: &[Arrival]) -> Result<Vec<Intake>> {
     let mut intakes = Vec::new();
     for arrival in arrivals {
         let taken = db::turn::take_in(
@@ -93,7 +93,7 @@ async fn take_in(db: &PgPool, burst: Burst, arrivals: &[Arrival]) -> Result<Vec<
     Ok(intakes)
 }
 
-async fn claim(db: &PgPool, worker: WorkerId) -> Result<Option<TurnInput>> {
+pub async fn claim(db: &PgPool, worker: WorkerId) -> Result<Option<TurnInput>> {
     let silent = Silent::default();
     Ok(db::turn::claim_due(db, worker, &[], LEASE, 10, &silent)
         .await?
@@ -101,15 +101,15 @@ async fn claim(db: &PgPool, worker: WorkerId) -> Result<Option<TurnInput>> {
 }
 
 /// The turn that is due.
-async fn due(db: &PgPool, worker: WorkerId) -> TurnInput {
+pub async fn due(db: &PgPool, worker: WorkerId) -> TurnInput {
     eventually("a turn is due", async || claim(db, worker).await.ok()?).await
 }
 
-fn texts(turn: &TurnInput) -> Vec<&str> {
+pub fn texts(turn: &TurnInput) -> Vec<&str> {
     turn.requests().map(|request| request.body.as_str()).collect()
 }
 
-fn reply(turn: &TurnInput, body: &str) -> NewReply {
+pub fn reply(turn: &TurnInput, body: &str) -> NewReply {
     let id = turn.request.id.reply_id();
     NewReply {
         connection_id: turn.session.connection_id(),
@@ -140,7 +140,7 @@ fn reply(turn: &TurnInput, body: &str) -> NewReply {
     }
 }
 
-async fn store(db: &PgPool, worker: WorkerId, reply: NewReply) -> Result<Committed> {
+pub async fn store(db: &PgPool, worker: WorkerId, reply: NewReply) -> Result<Committed> {
     Ok(db::commit::store(db, worker, LEASE, &[reply]).await?.remove(0))
 }
 
@@ -149,7 +149,7 @@ async fn rows(db: &PgPool) -> Result<Vec<(String, String)>> {
     Ok(sqlx::query_as(sql).fetch_all(db).await?)
 }
 
-async fn pending(db: &PgPool) -> Result<i32> {
+pub async fn pending(db: &PgPool) -> Result<i32> {
     Ok(sqlx::query_scalar("select pending from conversation_states")
         .fetch_one(db)
         .await?)

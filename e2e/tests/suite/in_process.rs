@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use e2e::Deployment;
+use shared::config::CommonArgs;
 use shared::lifecycle::Lifecycle;
 use worker::agents::Agent;
 use worker::config::Config;
@@ -30,8 +31,17 @@ pub fn worker_with(
     agent: impl Agent + 'static,
     set: impl FnOnce(&mut Config),
 ) -> InProcess {
+    worker_of(deployment.settings(), agent, set)
+}
+
+/// The same with these settings.
+pub fn worker_of(
+    common: CommonArgs,
+    agent: impl Agent + 'static,
+    set: impl FnOnce(&mut Config),
+) -> InProcess {
     let mut config = Settings::parse_from(["worker"]).config;
-    config.common = deployment.settings();
+    config.common = common;
     set(&mut config);
     let lifecycle = Lifecycle::new();
     tokio::spawn(worker::run_with(config, lifecycle.clone(), Arc::new(agent)));
