@@ -8,7 +8,7 @@ use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
 use shared::batch::Batcher;
 use shared::db;
-use shared::db::turn::{Arrival, Burst, Intake, TakenIn};
+use shared::db::intake::{Arrival, Burst, Intake, TakenIn};
 use shared::envelope::{Envelope, IfBusy};
 use shared::event::{EventData, EventError, EventExtra};
 use shared::ids::{Channel, SessionKey, WorkerId};
@@ -63,7 +63,7 @@ pub fn intakes(
         async move {
             let call = async |arrivals: &[Arrival]| {
                 let sent = Instant::now();
-                let taken = db::turn::take_in(
+                let taken = db::intake::take_in(
                     &db,
                     worker,
                     &leases.sessions(),

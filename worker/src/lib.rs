@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shared::db;
-use shared::db::turn::Burst;
+use shared::db::intake::Burst;
 use shared::ids::WorkerId;
 use shared::lifecycle::Lifecycle;
 use shared::nats::Nats;

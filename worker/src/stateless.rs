@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{AckKind, Message};
-use shared::db::turn::Arrival;
+use shared::db::intake::Arrival;
 use shared::envelope::{Answered, Envelope};
 use shared::event::{EVENT_HEADER, EventData, EventExtra, NOTE_HEADER, TokenEvent};
 use shared::ids::{RequestId, SessionKey};

@@ -7,7 +7,8 @@ use e2e::{Deployment, eventually};
 use serde_json::json;
 use shared::db;
 use shared::db::commit::{Committed, NewReply, Part, ReplyStatus};
-use shared::db::turn::{Arrival, Burst, Intake, Release, Silent, TurnInput};
+use shared::db::intake::{Arrival, Burst, Intake};
+use shared::db::turn::{Release, Silent, TurnInput};
 use shared::envelope::Envelope;
 use shared::ids::{Channel, RequestId, WorkerId};
 use shared::whatsapp::{Address, Change, Provider, Recipient, WhatsApp};
@@ -71,7 +72,7 @@ pub fn changed(mut arrival: Arrival, change: Change) -> Arrival {
 pub async fn take_in(db: &PgPool, burst: Burst, arrivals: &[Arrival]) -> Result<Vec<Intake>> {
     let mut intakes = Vec::new();
     for arrival in arrivals {
-        let taken = db::turn::take_in(
+        let taken = db::intake::take_in(
             db,
             WorkerId::new(),
             &[],
@@ -327,7 +328,7 @@ async fn a_change_that_comes_before_its_message_is_what_the_message_says() -> Re
         changed(arrival("c2", "four", 9, 6), Change::Edit { of: id_of("c") }),
         arrival("c", "three", 2, 5),
     ];
-    db::turn::take_in(db, WorkerId::new(), &[], LEASE, TTL, AT_ONCE, &both).await?;
+    db::intake::take_in(db, WorkerId::new(), &[], LEASE, TTL, AT_ONCE, &both).await?;
     sqlx::query("update conversation_states set lease_owner = null, lease_expires_at = null")
         .execute(db)
         .await?;

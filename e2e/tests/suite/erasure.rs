@@ -128,19 +128,19 @@ async fn what_waits_in_the_queue_is_erased_also_where_a_worker_has_it() -> Resul
 
     // As if a worker had pulled it before: the same place in the queue is below the mark.
     let envelope: shared::envelope::Envelope = serde_json::from_slice(&message.payload)?;
-    let arrival = shared::db::turn::Arrival {
+    let arrival = shared::db::intake::Arrival {
         envelope,
         stream_seq: message.sequence,
     };
     let second = std::time::Duration::from_secs(1);
     let worker = shared::ids::WorkerId::new();
-    let burst = shared::db::turn::Burst {
+    let burst = shared::db::intake::Burst {
         quiet: second,
         longest: second,
     };
     let taken =
-        shared::db::turn::take_in(&deployment.db, worker, &[], second, second, burst, &[arrival]).await?;
-    assert_eq!(taken[0].intake, shared::db::turn::Intake::Erased);
+        shared::db::intake::take_in(&deployment.db, worker, &[], second, second, burst, &[arrival]).await?;
+    assert_eq!(taken[0].intake, shared::db::intake::Intake::Erased);
     assert_eq!(
         store::count(&deployment.db, "select count(*) from messages").await,
         0

@@ -9,7 +9,8 @@ use shared::db;
 use shared::db::commit::{Committed, ReplyStatus};
 use shared::db::delivery::{self, Applied, Settled, Settlement, Told, Verdict};
 use shared::db::failed::Retried;
-use shared::db::turn::{Arrival, Intake, Release};
+use shared::db::intake::{Arrival, Intake};
+use shared::db::turn::Release;
 use shared::ids::WorkerId;
 use shared::whatsapp::{Change, DeliveryState, Provider, Senders, Status};
 use time::OffsetDateTime;
@@ -230,7 +231,7 @@ async fn an_expired_session_begins_anew_and_keeps_what_is_held_for_its_visitor()
         .await?;
     db::session::clean_up(db).await?;
     let arrivals = [arrival("b", "Hello again", 90_000, 2)];
-    let taken = db::turn::take_in(db, worker, &[], LEASE, TTL, AT_ONCE, &arrivals).await?;
+    let taken = db::intake::take_in(db, worker, &[], LEASE, TTL, AT_ONCE, &arrivals).await?;
     let turn = match taken[0].turn.clone() {
         Some(turn) => turn,
         None => due(db, worker).await,

@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod erase;
 pub mod failed;
 pub mod history;
+pub mod intake;
 pub mod reply;
 pub mod session;
 pub mod stop;

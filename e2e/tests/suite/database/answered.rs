@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use e2e::{Deployment, store};
-use shared::db::turn::{Arrival, Intake};
+use shared::db::intake::{Arrival, Intake};
 use shared::envelope::Answered;
 use shared::event::EventExtra;
 use shared::ids::WorkerId;

@@ -5,7 +5,7 @@ use e2e::{Deployment, eventually};
 use serde_json::json;
 use shared::db;
 use shared::db::commit::NewReply;
-use shared::db::turn::Intake;
+use shared::db::intake::Intake;
 use shared::ids::WorkerId;
 
 use super::{LEASE, arrival, claim_due, reply, take_in};

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::db::commit::{NewReply, ReplyStatus};
-use shared::db::turn::{Arrival, Burst, Silent, TakenIn, TurnInput};
+use shared::db::intake::{Arrival, Burst, TakenIn};
+use shared::db::turn::{Silent, TurnInput};
 use shared::envelope::Envelope;
 use shared::ids::{Channel, RequestId, SessionKey, WorkerId};
 use sqlx::PgPool;
@@ -64,7 +65,7 @@ fn reply(turn: &TurnInput, body: &str) -> NewReply {
 
 /// An intake of a worker that runs nothing yet.
 async fn take_in(db: &PgPool, worker: WorkerId, arrivals: &[Arrival]) -> sqlx::Result<Vec<TakenIn>> {
-    shared::db::turn::take_in(db, worker, &[], LEASE, TTL, BURST, arrivals).await
+    shared::db::intake::take_in(db, worker, &[], LEASE, TTL, BURST, arrivals).await
 }
 
 /// What is due, taken by a worker that runs nothing yet and knows of no silent one.

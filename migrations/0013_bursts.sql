@@ -498,6 +498,7 @@ begin
                 m.provider_id
             from jsonb_array_elements(v_item->'deliveries') d order by (d->>'part')::int;
 
+            -- it is no detail that the visitor gave, so it needs no consent; an erasure clears it
             update users u set language = v_item->>'language'
             where u.id = v_user and v_status = 'complete' and v_item->>'language' is not null;
 
