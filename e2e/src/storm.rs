@@ -34,8 +34,10 @@ pub struct Options {
 const IN_A_ROW: usize = 3;
 /// Between two kills.
 const KILL_EVERY: Duration = Duration::from_secs(2);
-/// Webhooks in a second, more or less.
-const PACE: u64 = 25;
+/// Messages in a second, more or less.
+const PACE: u64 = 35;
+/// Messages in a webhook at most.
+const BATCH: usize = 2;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -100,7 +102,10 @@ pub async fn run(options: &Options) -> Result<Summary> {
         })
         .collect();
     let ids: Vec<String> = written.iter().map(|message| message.id().to_owned()).collect();
-    let disorder = Disorder::usual(options.seed);
+    let disorder = Disorder {
+        batch: BATCH,
+        ..Disorder::usual(options.seed)
+    };
     let batches = disorder.arrange(written.into_iter().map(Item::from));
 
     let mut summary = Summary {
@@ -109,7 +114,7 @@ pub async fn run(options: &Options) -> Result<Summary> {
         ..Summary::default()
     };
     let mut kill = tokio::time::interval_at(tokio::time::Instant::now() + KILL_EVERY, KILL_EVERY);
-    let mut pace = tokio::time::interval(Duration::from_millis(1_000 * 4 / PACE));
+    let mut pace = tokio::time::interval(Duration::from_millis(1_000 / PACE));
     let mut rest = batches.into_iter();
     let mut waiting = rest.next();
     loop {
