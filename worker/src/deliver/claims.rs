@@ -9,6 +9,7 @@ use shared::retry::{UNTIL_CANCELLED, Waits};
 use shared::whatsapp::SenderKey;
 use sqlx::PgPool;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -106,11 +107,12 @@ impl Claims {
             let free = self.free();
             let held: Vec<Uuid> = self.held.lock().iter().copied().collect();
             // What a cancelled call had claimed would wait for a status that never comes.
+            let asked = Instant::now();
             let pause = match db::delivery::claim(&self.db, &free, &held, &self.settings.rules).await {
                 Ok(claimed) => {
                     waits = None;
                     for part in claimed {
-                        self.start(part);
+                        self.start(part, asked);
                     }
                     self.settings.round
                 }
@@ -137,7 +139,7 @@ impl Claims {
             .collect()
     }
 
-    fn start(&self, part: Claimed) {
+    fn start(&self, part: Claimed, asked: Instant) {
         if part.given_up {
             warn!(
                 delivery = %part.id, session = %part.session, code = "unconfirmed",
@@ -166,7 +168,7 @@ impl Claims {
             // What is cut off here is sent again once nobody waits for its outcome any more.
             tokio::select! {
                 () = hard.cancelled() => {}
-                () = send(&sending, &part, &hard) => {}
+                () = send(&sending, &part, asked, &hard) => {}
             }
             drop(slot);
         });

@@ -9,6 +9,7 @@ use shared::retry::{self, UNTIL_CANCELLED};
 use shared::whatsapp::SenderKey;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -26,8 +27,8 @@ pub(super) struct Sending {
     pub(super) db: PgPool,
 }
 
-/// Sends `part` when its time has come.
-pub(super) async fn send(sending: &Sending, part: &Claimed, hard: &CancellationToken) {
+/// Sends `part`, which a call made at `asked` has claimed, when its time has come; unless somebody else may have it by then.
+pub(super) async fn send(sending: &Sending, part: &Claimed, asked: Instant, hard: &CancellationToken) {
     let Some(address) = &part.address else {
         let settlement = Settlement {
             kind: Settled::Refused(Verdict::Final),
@@ -44,6 +45,11 @@ pub(super) async fn send(sending: &Sending, part: &Claimed, hard: &CancellationT
         );
     }
     tokio::time::sleep(part.wait).await;
+    // A worker that was asleep, with its machine perhaps. What it has not sent by now is sent by whoever claims it next.
+    if asked.elapsed() > part.wait + sending.settings.rules.answer / 2 {
+        warn!(delivery = %part.id, session = %part.session, "a message was not sent in time");
+        return;
+    }
     let sender = address.sender_key();
     let window_is_over = part
         .last_written_at
@@ -160,5 +166,72 @@ async fn settle(
             delivery = %part.id, session = %part.session, attempt, code, status,
             "a message was not sent yet"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench::whatsapp::{FakeMeta, MetaAccount};
+    use shared::config::Secret;
+    use shared::ids::{Channel, SessionKey};
+    use shared::whatsapp::{Address, MetaSender, Provider, Recipient, Senders};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_slept_over_its_claim_leaves_the_message_to_whoever_has_it_now() {
+        let meta = FakeMeta::start(MetaAccount::sample()).await.unwrap();
+        let secret = |text: &str| Secret::from(text.to_owned());
+        let sender = MetaSender {
+            phone_number_id: meta.account().phone_number_id.clone(),
+            app_secret: secret("s"),
+            verify_token: secret("v"),
+            access_token: secret(&meta.account().access_token),
+            base_url: meta.base_url(),
+            api_version: "v23.0".into(),
+            template: None,
+        };
+        let part = Claimed {
+            id: Uuid::from_u128(1),
+            session: SessionKey::derive(Channel::Whatsapp, "d", None),
+            claim: OffsetDateTime::now_utc(),
+            wait: Duration::ZERO,
+            body: "Hello".into(),
+            buttons: Vec::new(),
+            answers: None,
+            address: Some(Address {
+                provider: Provider::Meta,
+                sender: sender.phone_number_id.clone(),
+                to: Recipient::Phone("+16505551234".into()),
+            }),
+            last_written_at: None,
+            template: false,
+            attempts: 1,
+            resent: false,
+            given_up: false,
+            more: false,
+        };
+        let senders = Senders {
+            meta: vec![sender],
+            twilio: Vec::new(),
+        };
+        let settings = Settings::new(80, &senders);
+        let answer = settings.rules.answer;
+        let sending = Sending {
+            providers: Arc::new(Providers::new(senders, Duration::from_secs(5)).unwrap()),
+            settings: Arc::new(settings),
+            // Nobody is there: what is asked about here happens before.
+            db: PgPool::connect_lazy("postgres://127.0.0.1:1/none").unwrap(),
+        };
+        let over = CancellationToken::new();
+        over.cancel();
+        let long_ago = Instant::now()
+            .checked_sub(answer)
+            .expect("the machine runs for longer");
+        send(&sending, &part, long_ago, &over).await;
+        assert_eq!(meta.line().records.total(), 0);
+        send(&sending, &part, Instant::now(), &over).await;
+        assert_eq!(meta.line().records.total(), 1);
     }
 }
