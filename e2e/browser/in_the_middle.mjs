@@ -10,6 +10,14 @@ await run(async (browser, base) => {
   await told(browser, base);
 });
 
+/** Holds the page's next request to `url`; what it returns waits for that request. */
+async function hold(page, url) {
+  let come;
+  const held = new Promise((resolve) => { come = resolve; });
+  await page.route(url, come, { times: 1 });
+  return () => held;
+}
+
 async function stop(browser, base) {
   const { page, context, problems } = await visitor(browser, base, { viewport: { width: 360, height: 640 } });
   const chat = new ChatPage(page);
@@ -66,9 +74,14 @@ async function writeOn(browser, base) {
   await chat.ready();
   assert.deepEqual(await chat.everything(), shown, "they stand there as before");
 
-  // Each waiting message has a connection, of which a browser has few.
+  // Each waiting message has a connection of its own; none overtakes another all the same.
+  const first = await hold(page, "**/chat/stream");
   for (const message of ["one", "two", "three"]) await chat.say(message);
+  await (await first()).continue();
   await chat.doing("Your message waits: 2 before it.");
+  const arrived = (await chat.history()).slice(-3).map((message) => message.content);
+  assert.deepEqual(arrived, ["one", "two", "three"], "they come in the order in which they were written");
+  // A browser has few connections.
   assert(await chat.send.isDisabled(), "no more than three at a time");
   await chat.stop.click();
   await chat.send.and(page.locator(":enabled")).waitFor();
@@ -128,12 +141,10 @@ async function told(browser, base) {
     body: events.map((event, seq) => `id: 0:${seq + 1}\ndata: ${JSON.stringify(event)}\n\n`).join(""),
   });
   await page.route("**/chat/stream", (route) => route.fulfill(say({ content: "", status: "waiting" })));
-  let goOn;
-  await page.route("**/chat/stream?*", (route) => { goOn = route; });
-  const asked = page.waitForRequest("**/chat/stream?*");
+  const asked = await hold(page, "**/chat/stream?*");
   await chat.say("Hello");
   await chat.doing("Your message is kept; nobody has come to it yet.");
-  await asked;
+  const goOn = await asked();
   await goOn.fulfill(say({ content: "Hi!" }, { content: "", is_final: true, degraded: true }));
   assert.equal(await chat.reply(1), "Hi!", "a status is no text of the reply");
   assert.equal((await chat.everything()).at(-1), "Anna answered without knowing the conversation so far.");

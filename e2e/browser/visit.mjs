@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 // A scenario that waits longer for one thing, or takes longer as a whole, has failed. The caller's deadline is longer, so that
 // these speak first.
 const PATIENCE_MS = 30_000;
-const DEADLINE_MS = 50_000;
+const DEADLINE_MS = 110_000;
 
 const PROGRAMS = ["chromium", "google-chrome", "google-chrome-stable", "chromium-browser"];
 const MAC_APPS = [

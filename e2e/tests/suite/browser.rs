@@ -3,13 +3,17 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bench::whatsapp::{MetaAccount, Simulator, TwilioAccount};
-use e2e::{Deployment, PATIENCE};
+use e2e::Deployment;
 use local::Guard;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr};
+
+/// For a scenario as a whole, which gives up somewhat earlier and says why. Some take half of it where two others run beside them.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 

@@ -210,14 +210,18 @@ async function readEvents(response, reply) {
   }
 }
 
+// What came of the message before: until then the next one waits, or it could overtake it on a connection of its own.
+let sent = Promise.resolve();
+
 // The same key makes a repetition the same message: it is answered once.
 async function attempt(reply, idempotencyKey) {
   reply.begin();
-  const { response, text, temporary } = await ask("/chat/stream", {
+  sent = sent.then(() => ask("/chat/stream", {
     method: "POST",
     headers: { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey },
     body: JSON.stringify({ content: reply.text }),
-  }, "Your message could not be sent.");
+  }, "Your message could not be sent."));
+  const { response, text, temporary } = await sent;
   if (!response) {
     running = running.filter((other) => other !== reply);
     refresh();
