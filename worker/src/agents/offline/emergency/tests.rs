@@ -279,3 +279,58 @@ fn look_alikes_are_none_in_any_language() {
     ];
     all(&calm, None);
 }
+
+#[test]
+fn what_was_before_does_not_take_back_what_is_now() {
+    let danger = [
+        "I had my implants two weeks ago and now the bleeding won't stop",
+        "I had my implants two weeks ago and the bleeding won't stop",
+        "two weeks ago I got a hair transplant now I have chest pain",
+        "I had a stroke last year and I have severe chest pain",
+        "I have a history of asthma and I can't breathe",
+        "my father died last year and my mother can't breathe",
+        "This chest pain is killing me",
+        "I had surgery last month and today I can't breathe",
+        "Is it normal that I had surgery a week ago and now the bleeding won't stop?",
+        "Ich wurde vor zwei Wochen operiert und jetzt habe ich starke Brustschmerzen",
+        "Ich wurde vor zwei Wochen operiert und die Blutung hört nicht auf",
+        "Ich hatte vor einem Jahr einen Herzinfarkt und ich bekomme keine Luft",
+        "iki hafta önce ekim yaptırdım şimdi kanama durmuyor",
+        "iki hafta önce ekim yaptırdım ve kanama durmuyor",
+        "geçen ay ameliyat oldum ve nefes alamıyorum",
+        "أجريت العملية قبل أسبوع وعندي نزيف شديد",
+        "أجريت العملية قبل أسبوع والآن لا أستطيع التنفس",
+        "أجريت العملية قبل أسبوعين والنزيف لا يتوقف",
+    ];
+    all(&danger, Some(Emergency::Danger));
+    let despair = [
+        "My husband died last year and I want to die",
+        "My mother died from cancer and I want to kill myself",
+        "I have wanted to die since last year",
+        "I am afraid that I will kill myself",
+        "Is it normal that I want to die?",
+        "Mein Mann ist gestorben und ich will nicht mehr leben",
+        "Ich habe Angst, dass ich mich umbringe",
+        "eşim öldü ve ben de ölmek istiyorum",
+        "annem geçen yıl vefat etti ve kendimi öldürmek istiyorum",
+        "توفي زوجي وأريد أن أموت",
+        "ماتت أمي قبل سنة ولا أريد أن أعيش",
+    ];
+    all(&despair, Some(Emergency::Despair));
+    let calm = [
+        "my father had chest pain and shortness of breath last year",
+        "last year I had chest pain and shortness of breath",
+        "I had a stroke five years ago and I am fine now",
+        "I had nose surgery years ago and I can't breathe through it",
+        "What happens if I take aspirin and I start bleeding heavily?",
+        "can finasteride cause suicidal thoughts?",
+        "my brother committed suicide last year",
+        "I have a history of seizures and take tablets for it",
+        "Kann Finasterid Suizidgedanken auslösen?",
+        "Vor zwei Jahren hatte ich einen Herzinfarkt und jetzt geht es mir gut",
+        "geçen yıl göğüs ağrım ve nefes darlığım vardı",
+        "babam geçen yıl kalp krizi geçirdi ve şimdi iyi",
+        "أصيب والدي بجلطة قلبية قبل سنة والآن هو بخير",
+    ];
+    all(&calm, None);
+}

@@ -24,9 +24,15 @@ pub(crate) struct Emergencies {
     pub(crate) but: HashSet<String>,
     /// Words at the front of a condition: "if".
     pub(crate) conditions: HashSet<String>,
-    /// A clause that reads like one of these is no emergency.
+    /// Where something new is said within a clause, which what was said before it does not take back: "… and now".
+    pub(crate) turns: Patterns,
+    /// A manner of speaking, which is no emergency: "to die for".
+    pub(crate) idioms: Patterns,
+    /// A clause that reads like one of these is none either, unless somebody speaks of taking their own life.
     pub(crate) calm: Patterns,
     /// Nor is one that asks in general, unless `present` says that it happens now.
     pub(crate) asked: Patterns,
     pub(crate) present: Patterns,
+    /// Where somebody speaks of taking their own life, and not of what happens to others.
+    pub(crate) oneself: Patterns,
 }

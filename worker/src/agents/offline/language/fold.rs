@@ -93,7 +93,8 @@ fn fold_word(word: &str) -> String {
 fn without_prefix(word: &str) -> &str {
     let length = |word: &str| word.chars().count();
     let word = match word.strip_prefix('و') {
-        Some(behind) if length(word) >= 5 => behind,
+        // Of the short ones only "and not", which turns around what follows as "not" does.
+        Some(behind) if length(word) >= 5 || matches!(behind, "لا" | "ما" | "مش") => behind,
         _ => word,
     };
     if WITH_ARTICLE.contains(&word) {
@@ -130,6 +131,7 @@ mod tests {
             ("زراعة الشعر", "زراعه شعر"),
             ("والشعر", "شعر"),
             ("للأسنان", "اسنان"),
+            ("ولا", "لا"),
             ("شـــكرا", "شكرا"),
         ] {
             assert_eq!(fold(one), fold(other), "{one}");
