@@ -18,8 +18,15 @@ alter table messages
     add column edited_at timestamptz,
     -- incoming, WhatsApp: how often that was
     add column revision int not null default 0,
+    -- incoming, WhatsApp: the answered message whose change this is
+    add column edits uuid references messages,
+    -- incoming, WhatsApp: how often a reply to it made way for what its visitor wrote or changed meanwhile
+    add column overtaken int not null default 0,
     -- incoming, WhatsApp: an emergency, which waits for nothing
     add column urgent boolean not null default false;
+
+-- the later texts of a changed message
+create index messages_edits on messages (edits) where edits is not null;
 
 drop table deliveries;
 
@@ -46,6 +53,8 @@ create table deliveries (
     -- how often it was sent again because the provider never told what became of it
     resends int not null default 0,
     next_at timestamptz not null default now(),
+    -- when it was taken to be sent last
+    claimed_at timestamptz,
     -- why it failed or waits: a code
     error text,
     created_at timestamptz not null default now(),

@@ -8,8 +8,8 @@
 
 -- What the workers have to agree on; durations as seconds.
 create type delivery_rules as (
-    -- how long the outcome of a send is waited for, and how often a part is sent at most
-    answer interval, max_attempts int,
+    -- how long the outcome of a send is waited for, how often a part is sent at most, and how often again for want of an outcome
+    answer interval, max_attempts int, max_resends int,
     -- between two messages of a sender, and how far ahead they may be claimed
     every interval, ahead interval,
     -- between two messages to a recipient, and how many may come at once after a pause
@@ -22,8 +22,9 @@ create type delivery_rules as (
 
 -- Claims what is due of the senders p_senders, p_free parts of each at most, none of p_held (which the caller is at). Of each
 -- connection only the first unfinished part; spaced as the sender's rate and the recipient's pace have it. A sender that
--- stands still sends one part when its time is over, and goes on if that goes well.
-create function claim_deliveries(p_senders text[], p_free int[], p_held uuid[], p_rules jsonb)
+-- stands still sends one part when its time is over, and goes on if that goes well. What may have been sent is claimed only by a
+-- caller who would have heard of it (p_hears).
+create function claim_deliveries(p_senders text[], p_free int[], p_held uuid[], p_hears boolean, p_rules jsonb)
 returns table (
     id uuid, connection_id uuid, claim timestamptz, wait double precision, body text, buttons jsonb, answers text, address jsonb,
     last_written_at timestamptz, template boolean, attempts int, resent boolean, given_up boolean, more boolean)
@@ -59,8 +60,8 @@ begin
         for v_due in
             select d.*, c.address, c.last_written_at, c.paced_until from deliveries d join connections c on c.id = d.connection_id
             where d.status in ('queued', 'sending', 'uncertain') and d.next_at <= v_now and d.id <> all (p_held)
-                -- PostgreSQL's own absence does not count: the outcome may be on its way
-                and (d.status = 'queued' or pg_postmaster_start_time() + interval '5 s' < v_now)
+                -- PostgreSQL's own absence does not count, nor that of the way to us: the outcome may be on its way
+                and (d.status = 'queued' or p_hears and pg_postmaster_start_time() + r.answer < v_now)
                 and c.address->>'provider' = split_part(v_sender, ':', 1)
                 and c.address->>'sender' = substr(v_sender, strpos(v_sender, ':') + 1)
                 and (c.paced_until is null or c.paced_until <= v_now + r.pair_every * (r.pair_burst - 1))
@@ -80,7 +81,7 @@ begin
             last_written_at := v_due.last_written_at;
             template := v_due.error is not distinct from 'template';
             resent := v_due.status <> 'queued';
-            given_up := v_due.attempts >= r.max_attempts;
+            given_up := v_due.attempts >= r.max_attempts or resent and v_due.resends >= r.max_resends;
             attempts := v_due.attempts + 1;
             more := exists (
                 select from deliveries e
@@ -93,7 +94,8 @@ begin
                 claim := v_slot + r.answer;
                 wait := extract(epoch from v_slot - v_now);
                 update deliveries d
-                set status = 'sending', attempts = d.attempts + 1, resends = d.resends + resent::int, next_at = v_slot + r.answer
+                set status = 'sending', attempts = d.attempts + 1, resends = d.resends + resent::int, claimed_at = v_now,
+                    next_at = v_slot + r.answer
                 where d.id = v_due.id;
                 update connections c set paced_until = greatest(c.paced_until, v_now) + r.pair_every
                 where c.id = v_due.connection_id;
@@ -107,12 +109,11 @@ begin
     end loop;
 end $$;
 
--- Whether the visitor has written since the part was sent, so that the intake did not find it among those that are held. The
+-- Whether the visitor has written since the part was claimed, so that the intake did not find it among those that are held. The
 -- caller has locked part and connection.
-create function has_written_since(d deliveries, p_rules jsonb) returns boolean
+create function has_written_since(d deliveries) returns boolean
 language sql volatile as $$
-    select c.last_seen_at > case when d.status = 'sent' then d.sent_at else d.next_at - (p_rules->>'answer')::interval end
-    from connections c where c.id = d.connection_id
+    select c.last_seen_at > d.claimed_at from connections c where c.id = d.connection_id
 $$;
 
 -- What a provider's refusal makes of a part that the caller has locked, together with its connection where p_verdict is
@@ -135,7 +136,7 @@ begin
             on conflict (name) do update set stopped_until = excluded.stopped_until, stopped_code = excluded.stopped_code;
         when 'window_closed' then
             v_status := 'held';
-            if not v_template and d.attempts < r.max_attempts and has_written_since(d, p_rules) then
+            if not v_template and d.attempts < r.max_attempts and has_written_since(d) then
                 v_status := 'queued';
             elsif v_sender = any (r.templates) and not v_template then
                 v_status := 'queued';
@@ -156,7 +157,7 @@ begin
     if v_template then
         -- the text itself goes on waiting
         if v_status in ('failed', 'held') then
-            v_status := case when has_written_since(d, p_rules) then 'queued' else 'held' end;
+            v_status := case when has_written_since(d) then 'queued' else 'held' end;
             v_error := case v_status when 'held' then p_code end;
         elsif v_status = 'queued' then
             v_error := 'template';
@@ -188,6 +189,10 @@ begin
     if p_answered and p_verdict <> 'token_refused' then
         update senders set stopped_until = null, stopped_code = null where name = p_sender and stopped_code is not null;
     end if;
+    if p_verdict = 'window_closed' and not p_answered then
+        -- nothing was asked of the provider: the next part is sent to find out
+        update senders set stopped_until = clock_timestamp() where name = p_sender and stopped_code is not null;
+    end if;
     if p_verdict in ('sender_waits', 'token_refused') then
         perform from senders where name = p_sender for update;
     end if;
@@ -217,7 +222,7 @@ begin
         return refuse_delivery(d, p_verdict, p_code, p_wait, p_rules);
     elsif d.error is not distinct from 'template' then
         -- It has no name that a status would have to be found by; if it got lost, the text still waits for the visitor.
-        v_status := case when has_written_since(d, p_rules) then 'queued' else 'held' end;
+        v_status := case when has_written_since(d) then 'queued' else 'held' end;
         update deliveries
         set status = v_status, error = case v_status when 'held' then 'template_sent' end, next_at = clock_timestamp()
         where id = p_id;

@@ -16,7 +16,7 @@ language sql immutable as $$
     select jsonb_build_object(
         'id', m.id, 'body', m.body, 'media', m.media, 'stream_seq', m.stream_seq, 'attempts', m.attempts,
         'crashes', m.crashes, 'turns', m.turns, 'ahead', m.ahead, 'retries', m.retries, 'received_at', m.created_at,
-        'sent_at', m.sent_at, 'revision', m.revision, 'provider_id', m.provider_id)
+        'sent_at', m.sent_at, 'revision', m.revision, 'overtaken', m.overtaken, 'provider_id', m.provider_id)
 $$;
 
 -- When the turn of a burst may begin: after p_quiet without another message, or p_burst after its first; an emergency's at once.
@@ -27,8 +27,8 @@ language sql volatile as $$
     from messages where connection_id = p_connection and status = 'pending'
 $$;
 
--- Whether the visitor has deleted all that the reply answers; or, where it makes way for others ("join"), the session has a
--- pending message that it does not know, or knows as it was before the visitor changed it.
+-- Whether the visitor has deleted what the reply answers, or changed it since; or, where the reply makes way for others ("join"),
+-- has written something that it does not know.
 create function is_overtaken(p_connection uuid, p_reply jsonb) returns boolean
 language sql stable as $$
     with covered as (
@@ -36,21 +36,23 @@ language sql stable as $$
         where m.id in (select r::uuid from jsonb_array_elements_text(p_reply->'requests') r))
     select not exists (select from messages where id = (p_reply->>'id')::uuid)
         and (not exists (select from covered where status = 'pending')
-            or (p_reply->>'join')::boolean and (
-                exists (
-                    select from messages m
-                    where m.connection_id = p_connection and m.status = 'pending' and m.id not in (select id from covered))
-                or (select sum(revision) from covered) <> (p_reply->>'revision')::bigint))
+            or (select sum(revision) from covered) <> (p_reply->>'revision')::bigint
+            or (p_reply->>'join')::boolean and exists (
+                select from messages m
+                where m.connection_id = p_connection and m.status = 'pending' and m.id not in (select id from covered)))
 $$;
 
 -- Changes or deletes a message, as its visitor did. What has been answered is answered again: the change becomes a message of its
--- own. What has not come yet is written as it will have been. False where that is known already. The caller holds the lock of
--- the state row.
+-- own, which a later change replaces or deletes, too. What has not come yet is written as it will have been. False where that is
+-- known already. The caller holds the lock of the state row.
 create function change_message(t taking_in) returns boolean
 language plpgsql volatile as $$
 declare
     m messages;
     v_deleted boolean := t.change = 'revoke';
+    -- the rows that hold what it said until now, and how many of them wait for an answer
+    v_texts uuid[];
+    v_waiting int;
     -- the row that is to be answered
     v_new uuid;
 begin
@@ -62,26 +64,30 @@ begin
         or (m.edited_at = t.sent_at and m.body = '' and m.media = '[]') then
         return false;
     else
-        update messages
-        set body = t.body, media = t.media, media_url = t.media->0->>'url', body_hash = t.body_hash, edited_at = t.sent_at,
-            revision = revision + 1, urgent = urgent or coalesce(t.urgent, false),
-            status = case when v_deleted then 'answered' else status end
-        where id = m.id;
-        if m.status = 'pending' then
-            update conversation_states set pending = pending - case when v_deleted then 1 else 0 end
-            where connection_id = t.connection_id;
+        select array_agg(x.id), count(*) filter (where x.status = 'pending') into v_texts, v_waiting
+        from messages x where x.id = m.id or x.edits = m.id;
+        -- a change that was answered keeps nothing, not even the new text: that stands in the message itself and in what is answered next
+        update messages x
+        set body = case when x.id = m.id or x.status = 'pending' then t.body else '' end,
+            media = case when x.id = m.id or x.status = 'pending' then t.media else '[]' end,
+            media_url = case when x.id = m.id or x.status = 'pending' then t.media->0->>'url' end,
+            body_hash = t.body_hash, edited_at = t.sent_at, revision = x.revision + 1,
+            urgent = x.urgent or coalesce(t.urgent, false), status = case when v_deleted then 'answered' else x.status end
+        where x.id = any (v_texts);
+        if v_deleted then
+            update conversation_states set pending = pending - v_waiting where connection_id = t.connection_id;
             return true;
-        elsif v_deleted then
+        elsif v_waiting > 0 then
             return true;
         end if;
         v_new := t.request_id;
     end if;
     insert into messages (
         id, user_id, connection_id, direction, body, media_url, media, status, stream_seq, number, body_hash, created_at,
-        sent_at, edited_at, urgent)
+        sent_at, edited_at, urgent, edits)
     select v_new, t.user_id, t.connection_id, 'incoming', t.body, t.media->0->>'url', t.media,
         case when v_deleted then 'answered' else 'pending' end, t.stream_seq, s.next_number, t.body_hash, t.received_at,
-        t.sent_at, t.sent_at, coalesce(t.urgent, false)
+        t.sent_at, t.sent_at, coalesce(t.urgent, false), m.id
     from conversation_states s where s.connection_id = t.connection_id
     on conflict do nothing;
     if not found then
@@ -203,6 +209,7 @@ declare
     v_connection uuid;
     v_crashed boolean;
     v_changed uuid[] := '{}';
+    v_writing uuid[];
 begin
     v_batch := array(
         select row (
@@ -240,8 +247,6 @@ begin
         for update) l;
 
     perform from connections where id = any (v_connections) order by id for no key update;
-    -- the time of the lock: whoever sends to them compares it
-    update connections set last_seen_at = clock_timestamp() where id = any (v_connections);
 
     update connections c
     set address = w.address, last_written_at = greatest(c.last_written_at, w.sent_at)
@@ -346,14 +351,16 @@ begin
         where t.quiet is not null and t.request_id = any (v_new_messages || v_changed) group by t.connection_id) b
     where b.connection_id = s.connection_id and s.pending > 0;
 
-    -- who writes opens the window again in which we may; locked in the order of ids, as all who lock several
+    -- who writes opens the window again in which we may: nothing is held any more, or asks for it; locked in the order of ids, as
+    -- all who lock several
+    v_writing := array(
+        select t.connection_id from unnest(v_batch) t where t.request_id = any (v_new_messages || v_changed));
+    update connections set last_seen_at = clock_timestamp() where id = any (v_writing);
     perform from deliveries d
-    where d.status = 'held' and d.connection_id in (
-        select t.connection_id from unnest(v_batch) t where t.request_id = any (v_new_messages || v_changed))
+    where d.connection_id = any (v_writing) and (d.status = 'held' or d.status = 'queued' and d.error = 'template')
     order by d.id for update;
     update deliveries d set status = 'queued', next_at = clock_timestamp(), attempts = 0, error = null
-    where d.status = 'held' and d.connection_id in (
-        select t.connection_id from unnest(v_batch) t where t.request_id = any (v_new_messages || v_changed));
+    where d.connection_id = any (v_writing) and (d.status = 'held' or d.status = 'queued' and d.error = 'template');
 
     -- what came late takes its place: numbers and positions agree with the order of arrival
     update messages m set number = d.number, position = d.position
@@ -399,10 +406,9 @@ begin
 end $$;
 
 -- Stores the replies of a batch of turns with everything that follows from them, each fenced by owner and epoch.
--- One row a reply, in the order of the batch: 'committed'; 'lost' where the session is another's by now; or 'overtaken' where the
--- reply would rather cover what came meanwhile ("join"), or all that it answers was deleted: nothing was stored, and the session
--- was given back. With the next
--- turn where one waits and the item asks for it ("continue"). A whole reply to a request that was asked to stop before this
+-- One row a reply, in the order of the batch: 'committed'; 'lost' where the session is another's by now; or 'overtaken' where what
+-- it answers was changed or deleted, or it would rather cover what came meanwhile ("join"): nothing was stored, and the session was
+-- given back. With the next turn where one waits and the item asks for it ("continue"). A whole reply to a request that was asked to stop before this
 -- call had its lock is stored as stopped, and changes nothing else; unless readers have had its final event ("final_said"). May be
 -- called again after an ambiguous failure.
 create or replace function commit_turns(p_batch jsonb, p_worker uuid, p_lease interval)
@@ -450,9 +456,8 @@ begin
 
         select * into strict m from messages r where r.id = (v_item->>'reply_to')::uuid;
         if v_channel = 'whatsapp' and is_overtaken(s.connection_id, v_item) then
-            update messages r set attempts = r.attempts - 1
-            where r.id in (select q::uuid from jsonb_array_elements_text(v_item->'requests') q)
-                and r.status = 'pending' and r.attempts > 0;
+            update messages r set attempts = greatest(r.attempts - 1, 0), overtaken = r.overtaken + 1
+            where r.id in (select q::uuid from jsonb_array_elements_text(v_item->'requests') q) and r.status = 'pending';
             update conversation_states st set lease_owner = null, lease_expires_at = null
             where st.connection_id = s.connection_id;
             v_results := v_results || jsonb_build_object('outcome', 'overtaken');

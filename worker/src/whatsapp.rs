@@ -22,8 +22,8 @@ use crate::takeover::Sent;
 use crate::turn::{self, After, MAX_ATTEMPTS, RETRY};
 use crate::worker::Worker;
 
-/// So often a reply makes way for what came while it was written; then it is sent, and what came gets one of its own.
-const MAX_TURNS: u32 = 4;
+/// So often a reply makes way for what was written meanwhile; then it is sent, and what came gets one of its own.
+const MAX_OVERTAKEN: u32 = 3;
 
 /// Answers all that waits in a leased session.
 pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
@@ -94,14 +94,10 @@ async fn store(
     input: &TurnInput,
     reply: NewReply,
 ) -> Result<After, StoreError> {
-    let turns = input
-        .requests()
-        .map(|request| request.turns)
-        .max()
-        .unwrap_or_default();
+    let overtaken = input.requests().map(|request| request.overtaken).max();
     let (agent, code) = (reply.active_agent.clone(), reply.error.clone());
     let reply = NewReply {
-        join: turns < MAX_TURNS,
+        join: overtaken.unwrap_or_default() < MAX_OVERTAKEN,
         revision: input.requests().map(|request| request.revision).sum(),
         go_on: false,
         ..reply

@@ -281,6 +281,52 @@ async fn a_change_of_an_answered_message_is_answered_and_one_that_comes_twice_or
     );
     store(db, worker, reply(&turn, "Wednesday it is.")).await?;
     assert_eq!(pending(db).await?, 0);
+
+    // The next changes concern what the first one left, too: one message waits, and nothing of before is kept.
+    let friday = changed(arrival("a4", "Friday", 12, 4), Change::Edit { of: id_of("a") });
+    let monday = changed(arrival("a5", "Monday", 15, 5), Change::Edit { of: id_of("a") });
+    let took = take_in(db, AT_ONCE, &[friday, monday]).await?;
+    assert_eq!(took, [Intake::Changed, Intake::Changed]);
+    let row = |body: &str, status: &str| (body.to_owned(), status.to_owned());
+    let texts_now = [
+        row("Monday", "answered"),
+        row("", "answered"),
+        row("Monday", "pending"),
+    ];
+    assert_eq!((rows(db).await?, pending(db).await?), (texts_now.to_vec(), 1));
+    let turn = due(db, worker).await;
+    let revoke = changed(arrival("a6", "", 18, 6), Change::Revoke { of: id_of("a") });
+    assert_eq!(take_in(db, AT_ONCE, &[revoke]).await?, [Intake::Changed]);
+    let said = store(db, worker, reply(&turn, "Monday it is.")).await?;
+    assert!(matches!(said, Committed::Overtaken));
+    assert_eq!(
+        (rows(db).await?, pending(db).await?),
+        (vec![row("", "answered"); 3], 0)
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_turn_that_waited_for_its_order_may_still_be_overtaken_and_a_change_overtakes_the_last_one_too()
+-> Result<()> {
+    let deployment = Deployment::new().await?;
+    let db = &deployment.db;
+    let worker = WorkerId::new();
+    take_in(db, AT_ONCE, &[arrival("a", "Tuesday", 0, 1)]).await?;
+    for _ in 0..5 {
+        let turn = due(db, worker).await;
+        let after = Duration::ZERO;
+        db::turn::release(db, worker, &turn, Release::HandedOver { after }).await?;
+    }
+    let turn = due(db, worker).await;
+    assert!(turn.request.turns > 5 && turn.request.overtaken == 0);
+    let edit = changed(arrival("a2", "Wednesday", 1, 2), Change::Edit { of: id_of("a") });
+    take_in(db, AT_ONCE, &[edit]).await?;
+    let mut last = reply(&turn, "Tuesday it is.");
+    last.join = false;
+    assert!(matches!(store(db, worker, last).await?, Committed::Overtaken));
+    let turn = due(db, worker).await;
+    assert_eq!((texts(&turn), turn.request.overtaken), (vec!["Wednesday"], 1));
     Ok(())
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use bench::whatsapp::{Fault, Rule};
 use e2e::eventually;
+use shared::db::delivery;
 use shared::whatsapp::{DeliveryState, Provider, Template};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::outbox::Outbox;
 
@@ -193,7 +195,7 @@ async fn what_never_left_is_simply_tried_again_and_ends_after_so_many_tries() ->
 async fn nobody_knows_for_ever_ends_as_failed_too() -> Result<()> {
     let mut outbox = Outbox::new().await?;
     outbox.settings.rules.answer = Duration::from_millis(200);
-    outbox.settings.rules.max_attempts = 3;
+    outbox.settings.rules.max_resends = 2;
     outbox.meta.line().faults.always(Fault::Garbage);
     let id = outbox
         .put(&outbox.address(Provider::Meta, "+16505550001"), &["hello"])
@@ -201,6 +203,30 @@ async fn nobody_knows_for_ever_ends_as_failed_too() -> Result<()> {
     let _worker = outbox.worker();
     let part = outbox.becomes(id, "failed").await;
     assert_eq!((part.error.as_deref(), part.attempts), (Some("unconfirmed"), 3));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_sent_is_not_sent_again_by_a_worker_that_could_not_have_heard_of_it() -> Result<()>
+{
+    let mut outbox = Outbox::new().await?;
+    outbox.settings.rules.answer = Duration::from_millis(1);
+    let address = outbox.address(Provider::Meta, "+16505550001");
+    let maybe = outbox.put(&address, &["hello"]).await?[0];
+    let new = outbox
+        .put(&outbox.address(Provider::Meta, "+16505550002"), &["hello"])
+        .await?[0];
+    sqlx::query("update deliveries set status = 'uncertain', next_at = now() - interval '1 s' where id = $1")
+        .bind(maybe)
+        .execute(outbox.db())
+        .await?;
+    let free = [(address.sender_key(), 10)];
+    let claim = async |hears, held: &[Uuid]| {
+        let claimed = delivery::claim(outbox.db(), &free, held, hears, &outbox.settings.rules).await?;
+        anyhow::Ok(claimed.into_iter().map(|part| part.id).collect::<Vec<_>>())
+    };
+    assert_eq!(claim(false, &[]).await?, [new]);
+    assert_eq!(claim(true, &[new]).await?, [maybe]);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Each code of the providers' tables leads to what the table says, as an answer and as a status that comes later.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use bench::whatsapp::Fault;
 use e2e::eventually;
@@ -177,6 +179,34 @@ async fn a_refused_token_stops_the_sender_keeps_its_outbox_and_ends_with_a_probe
                 .then_some(())
         })
         .await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_sent_for_its_window_uses_up_no_probe_of_a_sender_that_stands_still() -> Result<()> {
+    let mut outbox = Outbox::new().await?;
+    outbox.settings.rules.probe = Duration::from_secs(600);
+    let mut ids = Vec::new();
+    for n in 1..=5 {
+        let address = outbox.address(Provider::Meta, &format!("+1650555000{n}"));
+        ids.push(outbox.put(&address, &["hello"]).await?[0]);
+        if n < 5 {
+            sqlx::query("update connections set last_written_at = now() - interval '25 hours' where id = $1")
+                .bind(address.session().connection_id())
+                .execute(outbox.db())
+                .await?;
+        }
+    }
+    let key = outbox.address(Provider::Meta, "+16505550001").sender_key();
+    sqlx::query("insert into senders (name, stopped_until, stopped_code) values ($1, now(), '190')")
+        .bind(key.to_string())
+        .execute(outbox.db())
+        .await?;
+    let _worker = outbox.worker();
+    outbox.becomes(ids[4], "sent").await;
+    for id in &ids[..4] {
+        assert_eq!(outbox.part(*id).await.error.as_deref(), Some("window_over"));
     }
     Ok(())
 }

@@ -180,14 +180,25 @@ async fn whoever_writes_opens_the_window_also_where_the_edit_comes_first() -> Re
     take_in(db, AT_ONCE, &[arrival("a", "Hello", 0, 1)]).await?;
     let turn = due(db, worker).await;
     store(db, worker, reply(&turn, "Good morning.")).await?;
-    let hold = "update deliveries set status = 'held', error = '131047'";
-    sqlx::query(hold).execute(db).await?;
-    let edit = changed(arrival("b2", "Wednesday", 9, 2), Change::Edit { of: id_of("b") });
-    take_in(db, PATIENT, &[edit, arrival("b", "Tuesday", 8, 3)]).await?;
-    let status: String = sqlx::query_scalar("select status from deliveries")
-        .fetch_one(db)
-        .await?;
-    assert_eq!(status, "queued");
+    // Who writes needs no template any more, either.
+    for (seq, hold) in [
+        (2, "update deliveries set status = 'held', error = '131047'"),
+        (
+            4,
+            "update deliveries set status = 'queued', error = 'template', attempts = 1",
+        ),
+    ] {
+        sqlx::query(hold).execute(db).await?;
+        let (id, second) = (format!("b{seq}"), i64::try_from(seq)?);
+        let edit = Change::Edit { of: id_of(&id) };
+        let edit = changed(arrival(&format!("{id}2"), "Wednesday", second + 1, seq), edit);
+        take_in(db, PATIENT, &[edit, arrival(&id, "Tuesday", second, seq + 1)]).await?;
+        let part: (String, Option<String>, i32) =
+            sqlx::query_as("select status, error, attempts from deliveries")
+                .fetch_one(db)
+                .await?;
+        assert_eq!(part, ("queued".into(), None, 0), "{hold}");
+    }
     Ok(())
 }
 
@@ -247,8 +258,16 @@ async fn an_expired_session_begins_anew_and_keeps_what_is_held_for_its_visitor()
     Ok(())
 }
 
-/// What a late word does to a reply that is being sent while its visitor writes, or does not.
-async fn held_or_sent(writes: bool, template: bool, told_later: bool) -> Result<String> {
+/// What a visitor does while a reply to them is refused.
+#[derive(Clone, Copy)]
+enum Visitor {
+    Silent,
+    Writes,
+    ComesAgain,
+}
+
+/// What a late word does to a reply that is being sent meanwhile.
+async fn held_or_sent(visitor: Visitor, template: bool, told_later: bool) -> Result<String> {
     let deployment = Deployment::new().await?;
     let db = &deployment.db;
     let worker = WorkerId::new();
@@ -261,7 +280,7 @@ async fn held_or_sent(writes: bool, template: bool, told_later: bool) -> Result<
     }
     let rules = Settings::new(80, &Senders::default()).rules;
     let key = address().sender_key();
-    let claimed = delivery::claim(db, &[(key.clone(), 1)], &[], &rules)
+    let claimed = delivery::claim(db, &[(key.clone(), 1)], &[], true, &rules)
         .await?
         .remove(0);
     let settle = async |kind| {
@@ -278,10 +297,15 @@ async fn held_or_sent(writes: bool, template: bool, told_later: bool) -> Result<
     if told_later {
         settle(accepted()).await?;
     }
-    // The part is claimed for a moment that may lie a little ahead.
-    tokio::time::sleep(claimed.wait).await;
-    if writes {
-        take_in(db, PATIENT, &[arrival("b", "Anybody there?", 90_000, 2)]).await?;
+    match visitor {
+        Visitor::Silent => {}
+        Visitor::Writes => {
+            take_in(db, PATIENT, &[arrival("b", "Anybody there?", 90_000, 2)]).await?;
+        }
+        // Its provider has not heard that it had come.
+        Visitor::ComesAgain => {
+            take_in(db, PATIENT, &[arrival("a", "Hello", 0, 2)]).await?;
+        }
     }
     if !told_later {
         let refused = Settled::Refused(Verdict::WindowClosed);
@@ -309,12 +333,17 @@ async fn held_or_sent(writes: bool, template: bool, told_later: bool) -> Result<
 async fn a_reply_is_not_held_for_a_visitor_who_wrote_while_it_was_refused() -> Result<()> {
     for (template, told_later) in [(false, false), (false, true), (true, false)] {
         let case = format!("template: {template}, told later: {told_later}");
-        assert_eq!(held_or_sent(false, template, told_later).await?, "held", "{case}");
-        assert_eq!(
-            held_or_sent(true, template, told_later).await?,
-            "queued",
-            "{case}"
-        );
+        for (visitor, status) in [
+            (Visitor::Silent, "held"),
+            (Visitor::ComesAgain, "held"),
+            (Visitor::Writes, "queued"),
+        ] {
+            assert_eq!(
+                held_or_sent(visitor, template, told_later).await?,
+                status,
+                "{case}"
+            );
+        }
     }
     Ok(())
 }

@@ -52,6 +52,8 @@ pub struct Rules {
     pub answer: Duration,
     /// How often a part is sent at most.
     pub max_attempts: u32,
+    /// How often of these because nobody told what had become of it.
+    pub max_resends: u32,
     /// Between two messages of a sender.
     #[serde(serialize_with = "seconds")]
     pub every: Duration,
@@ -116,7 +118,8 @@ pub struct Claimed {
     pub more: bool,
 }
 
-/// Claims up to so many parts of each sender as are given with it, but none of `held`, which the caller is at.
+/// Claims up to so many parts of each sender as are given with it, but none of `held`, which the caller is at; what may have been sent
+/// only where the caller would have heard of it (`hears`).
 ///
 /// # Errors
 /// As PostgreSQL says.
@@ -124,6 +127,7 @@ pub async fn claim(
     db: &PgPool,
     free: &[(SenderKey, usize)],
     held: &[Uuid],
+    hears: bool,
     rules: &Rules,
 ) -> sqlx::Result<Vec<Claimed>> {
     let senders: Vec<String> = free.iter().map(|(sender, _)| sender.to_string()).collect();
@@ -136,10 +140,11 @@ pub async fn claim(
         r#"select id as "id!", connection_id as "connection_id!", claim as "claim!", wait as "wait!", body as "body!",
             buttons as "buttons!: Value", answers, address as "address: Value", last_written_at, template as "template!",
             attempts as "attempts!", resent as "resent!", given_up as "given_up!", more as "more!"
-        from claim_deliveries($1, $2, $3, $4)"#,
+        from claim_deliveries($1, $2, $3, $4, $5)"#,
         &senders,
         &counts,
         held,
+        hears,
         rules.to_json()?,
     )
     .fetch_all(&mut *connection);

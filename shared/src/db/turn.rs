@@ -98,6 +98,9 @@ pub struct TurnRequest {
     /// How often the visitor changed it since.
     #[serde(default)]
     pub revision: u32,
+    /// How often a reply to it made way for what the visitor wrote or changed meanwhile.
+    #[serde(default)]
+    pub overtaken: u32,
     /// The provider's id of it.
     #[serde(default)]
     pub provider_id: Option<String>,

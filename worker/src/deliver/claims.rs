@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use shared::db;
 use shared::db::delivery::Claimed;
+use shared::nats::Nats;
 use shared::retry::{UNTIL_CANCELLED, Waits};
 use shared::whatsapp::SenderKey;
 use sqlx::PgPool;
@@ -19,12 +21,17 @@ use super::provider::{self, Providers};
 use super::send::{Sending, send};
 use super::{Deliveries, Settings};
 
+/// A worker that is connected so soon after its start has found NATS up.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
 /// Takes parts and has them sent.
 pub(super) struct Claims {
     wake: Arc<Notify>,
     providers: Arc<Providers>,
     settings: Arc<Settings>,
     db: PgPool,
+    nats: Nats,
+    began: Instant,
     tasks: TaskTracker,
     hard: CancellationToken,
     slots: HashMap<SenderKey, Arc<Semaphore>>,
@@ -84,7 +91,7 @@ impl Claims {
         deliveries: &Deliveries,
         providers: &Arc<Providers>,
         settings: Settings,
-        db: &PgPool,
+        (db, nats): (&PgPool, &Nats),
         tasks: &TaskTracker,
         hard: &CancellationToken,
     ) -> Self {
@@ -94,6 +101,8 @@ impl Claims {
             slots: provider::slots(providers.senders(), || Arc::new(Semaphore::new(settings.at_once))),
             settings: Arc::new(settings),
             db: db.clone(),
+            nats: nats.clone(),
+            began: Instant::now(),
             tasks: tasks.clone(),
             hard: hard.clone(),
             held: Held::default(),
@@ -108,7 +117,8 @@ impl Claims {
             let held: Vec<Uuid> = self.held.lock().iter().copied().collect();
             // What a cancelled call had claimed would wait for a status that never comes.
             let asked = Instant::now();
-            let pause = match db::delivery::claim(&self.db, &free, &held, &self.settings.rules).await {
+            let claimed = db::delivery::claim(&self.db, &free, &held, self.hears(), &self.settings.rules);
+            let pause = match claimed.await {
                 Ok(claimed) => {
                     waits = None;
                     for part in claimed {
@@ -131,6 +141,14 @@ impl Claims {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// Whether what providers tell can have reached us. While NATS was away they were told to come again, so it is waited for anew.
+    fn hears(&self) -> bool {
+        let since = *self.nats.usable_since().borrow();
+        let long_enough =
+            |since: Instant| since <= self.began + AT_ONCE || since.elapsed() > self.settings.rules.answer;
+        self.nats.is_usable() && since.is_some_and(long_enough)
     }
 
     fn free(&self) -> Vec<(SenderKey, usize)> {

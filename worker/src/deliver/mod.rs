@@ -61,6 +61,7 @@ impl Settings {
             rules: Rules {
                 answer: Duration::from_secs(30),
                 max_attempts: 30,
+                max_resends: 5,
                 every: Duration::from_secs(1) / rate.max(1),
                 ahead: Duration::from_millis(500),
                 // Meta: a message in six seconds to one user, and more at once if they are made up for.
@@ -128,7 +129,7 @@ impl Deliveries {
         (soft, hard): (&CancellationToken, &CancellationToken),
     ) {
         let Some(providers) = &self.providers else { return };
-        let claims = Claims::new(self, providers, settings.clone(), db, tasks, hard);
+        let claims = Claims::new(self, providers, settings.clone(), (db, nats), tasks, hard);
         tasks.spawn(claims.run(soft.clone()));
         let statuses = statuses::run(nats.clone(), db.clone(), settings, self.clone(), soft.clone());
         tasks.spawn(statuses);
