@@ -127,6 +127,16 @@ impl EventData {
         }
     }
 
+    /// The last event of a request that gets no reply. Where its conversation was erased, nothing of it may stay on a screen either.
+    pub fn ended(error: EventError, timestamp: OffsetDateTime) -> Self {
+        let extra = EventExtra {
+            reset: error == EventError::erased(),
+            error: Some(error),
+            ..EventExtra::default()
+        };
+        Self::last(extra, timestamp)
+    }
+
     /// The bytes of the `data` line.
     pub fn to_payload(&self) -> Bytes {
         serde_json::to_vec(self)
@@ -292,6 +302,14 @@ impl FromStr for EventId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_reads_an_erased_conversation_clears_it_and_nobody_else_does() {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let ended = |error| TokenEvent::new(0, 1, &EventData::ended(error, at)).header();
+        assert_eq!(ended(EventError::erased()), "0:1:final:reset");
+        assert_eq!(ended(EventError::failed("no_use")), "0:1:final");
+    }
 
     fn event(epoch: u64, seq: u64, reset: bool) -> TokenEvent {
         let mut data = EventData::text("x".into(), OffsetDateTime::UNIX_EPOCH);

@@ -10,7 +10,7 @@ use shared::batch::Batcher;
 use shared::db;
 use shared::db::intake::{Arrival, Burst, Intake, TakenIn};
 use shared::envelope::{Envelope, IfBusy};
-use shared::event::{EventData, EventError, EventExtra};
+use shared::event::{EventData, EventError};
 use shared::ids::{Channel, SessionKey, WorkerId};
 use shared::journal;
 use shared::retry::{self, BRIEFLY};
@@ -157,7 +157,8 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
                 tell(&worker, &arrival.envelope, &place).await;
             }
             if taken.intake == Intake::Erased {
-                tell(&worker, &arrival.envelope, &ended(EventError::erased())).await;
+                let ended = EventData::ended(EventError::erased(), OffsetDateTime::now_utc());
+                tell(&worker, &arrival.envelope, &ended).await;
             }
         }
         Ok(Err(Refused::ForNow(code))) => {
@@ -175,7 +176,7 @@ pub async fn take_in(worker: Arc<Worker>, intakes: Intakes, message: Message, sl
         }
         Ok(Err(Refused::ForGood(code))) => {
             warn!(%session, %request, code, "❌ Error: a message cannot be stored");
-            let failed = ended(EventError::failed(NOT_STORABLE));
+            let failed = EventData::ended(EventError::failed(NOT_STORABLE), OffsetDateTime::now_utc());
             tell(&worker, &arrival.envelope, &failed).await;
             bury(&worker, &message, NOT_STORABLE, Some(session)).await;
         }
@@ -223,15 +224,6 @@ fn read(worker: &Worker, message: &Message) -> Result<Arrival, &'static str> {
         return Err("wrong_subject");
     }
     Ok(arrival(envelope, stream_seq))
-}
-
-/// The final event of a message that gets no reply.
-fn ended(error: EventError) -> EventData {
-    let extra = EventExtra {
-        error: Some(error),
-        ..EventExtra::default()
-    };
-    EventData::last(extra, OffsetDateTime::now_utc())
 }
 
 /// Tells a message something before its turn. Where that is lost, its reader hears of it later; on WhatsApp nobody reads along.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use shared::db::erase::{ErasedSession, erase_user};
 use shared::envelope::Envelope;
-use shared::event::{EVENT_HEADER, EventData, EventError, EventExtra, RESET_STRIDE, TokenEvent};
+use shared::event::{EVENT_HEADER, EventData, EventError, RESET_STRIDE, TokenEvent};
 use shared::ids::{Channel, RequestId};
 use shared::journal;
 use time::OffsetDateTime;
@@ -111,12 +111,7 @@ async fn purge(app: &App, erased: &ErasedSession, last: u64) -> Result<(), async
     requests.sort_unstable();
     requests.dedup();
     for request in requests {
-        let extra = EventExtra {
-            reset: true,
-            error: Some(EventError::erased()),
-            ..EventExtra::default()
-        };
-        let data = EventData::last(extra, OffsetDateTime::now_utc());
+        let data = EventData::ended(EventError::erased(), OffsetDateTime::now_utc());
         let event = TokenEvent::new(*epoch, epoch.saturating_mul(RESET_STRIDE), &data);
         let message = PublishMessage::build()
             .payload(event.payload.clone())

@@ -60,7 +60,10 @@ async fn an_erased_conversation_ends_its_readers_and_leaves_nothing() -> Result<
     let _slow = deployment.worker_with(SLOW).await?;
     let mut running = visitor.stream("Hello").await?;
     let mut running_events = vec![running.next().await?.unwrap(), running.next().await?.unwrap()];
-    let waiting = visitor.stream("Where are you?").await?;
+    let mut waiting = visitor.stream("Where are you?").await?;
+    // From then on it is stored: what is still in the queue is another case.
+    let queued = waiting.next().await?.unwrap();
+    assert_eq!(queued.data.extra.ahead, Some(1));
 
     assert_eq!(erase(&visitor).await?, 204);
     running_events.extend(running.all().await?);
