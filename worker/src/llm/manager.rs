@@ -195,7 +195,7 @@ impl ModelManager {
                     Ok(_) => call.arguments.clone(),
                     Err(_) => "{}".to_owned(),
                 };
-                ToolCall::new(id(index, &call.id), call.name.clone(), arguments)
+                ToolCall::new(id(index, &call.id), &call.name, arguments)
             })
             .collect();
         let mut messages = vec![Message::Assistant {
@@ -312,7 +312,7 @@ fn made_before(turn: &Turn, work: &mut Work<'_>) -> Vec<Message> {
     let messages = calls.flat_map(|(index, (name, arguments))| {
         let id = format!("again_{index}");
         let content = work.call(name, arguments);
-        let call = ToolCall::new(id.clone(), name.clone(), arguments.clone());
+        let call = ToolCall::new(id.clone(), name, arguments.clone());
         [
             Message::Assistant {
                 content: String::new(),
