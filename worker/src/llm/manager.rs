@@ -216,16 +216,14 @@ impl ModelManager {
 /// Why the model's answer is not whole.
 enum Trouble {
     Model(Failure),
-    TooLong,
+    /// More was said than anyone reads, and may stand as it is. Where calls are too many, none was made, and that is a failure.
+    LongEnough,
     Agent(AgentError),
 }
 
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::TooLong => Self::TooLong,
-            failure => Self::Model(failure),
-        }
+        Self::Model(failure)
     }
 }
 
@@ -239,7 +237,7 @@ impl From<Ended> for Trouble {
     fn from(ended: Ended) -> Self {
         match ended {
             Ended::By(error) => Self::Agent(error),
-            Ended::TooLong => Self::TooLong,
+            Ended::TooLong => Self::LongEnough,
         }
     }
 }
@@ -276,12 +274,8 @@ impl Agent for ModelManager {
         match conversed.unwrap_or(Err(Trouble::Model(Failure::TooSlow))) {
             Ok(()) => {}
             Err(Trouble::Agent(error)) => return Err(error),
-            Err(Trouble::TooLong) if !voice.text().is_empty() => voice.close("").await?,
-            Err(trouble) => {
-                let failure = match trouble {
-                    Trouble::Model(failure) => failure,
-                    _ => Failure::TooLong,
-                };
+            Err(Trouble::LongEnough) => voice.close("").await?,
+            Err(Trouble::Model(failure)) => {
                 let promised = !voice.text().is_empty() && !work.made().is_empty();
                 if !voice.has_spoken() && !promised {
                     warn!(code = failure.code(), "❌ Error: answered by the rules");

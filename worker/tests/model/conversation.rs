@@ -227,6 +227,28 @@ async fn a_refusal_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn what_a_refusal_is_written_with_is_not_remembered() {
+    for (consent, before) in [
+        ("a refusal", json!({"greeted": true, "consent": "asked", "asked": "consent"})),
+        ("a second one", json!({"greeted": true, "consent": "refused"})),
+        ("a withdrawal", json!({"greeted": true, "consent": "given"})),
+    ] {
+        let server = FakeModel::start(vec![
+            Rule::when("").calls("save_details", json!({"consent": false})),
+            Rule::when("").in_round(1).says("That is all right."),
+        ])
+        .await
+        .unwrap();
+        let mut turn = turn("No, and stop using my number +49 151 2345 6789");
+        turn.state = before;
+        turn.active_agent = Some("scheduling".into());
+        let outcome = run(&manager(&server, &[]), &turn).await.outcome;
+        assert_eq!(outcome.state["consent"], "refused", "{consent}");
+        assert!(!outcome.state.to_string().contains("2345"), "{consent}: {}", outcome.state);
+    }
+}
+
+#[tokio::test]
 async fn a_reply_that_was_cut_off_goes_on_and_its_calls_are_made_again() {
     let server = FakeModel::start(booking()).await.unwrap();
     let manager = manager(&server, &[]);
