@@ -38,6 +38,8 @@ pub(crate) struct Work<'a> {
     made: Vec<Made>,
     /// A visitor who has refused is to be asked once more.
     asks_again: bool,
+    /// The visitor has refused or taken consent back: this turn's messages are not remembered either.
+    forgets: bool,
 }
 
 impl<'a> Work<'a> {
@@ -69,6 +71,7 @@ impl<'a> Work<'a> {
             written: clean(&written.join("\n")),
             made: Vec::new(),
             asks_again: false,
+            forgets: false,
         }
     }
 
@@ -121,8 +124,10 @@ impl<'a> Work<'a> {
     /// The outcome of the turn; `reply` is what was said in it.
     pub(crate) fn finish(mut self, reply: &str) -> Outcome {
         let turn = self.desk.turn;
-        for request in &turn.requests {
-            self.memory.hear(&request.content, &turn.clinic);
+        if !self.forgets {
+            for request in &turn.requests {
+                self.memory.hear(&request.content, &turn.clinic);
+            }
         }
         self.desk.conversation.greeted = true;
         let asks = reply.contains(['?', '؟']);
@@ -220,14 +225,13 @@ impl<'a> Work<'a> {
                 joint::give_consent(&mut self.desk);
                 Ok(())
             }
-            (false, Consent::Refused) => Ok(()),
-            (false, Consent::Given) => {
-                joint::withdraw(&mut self.desk);
-                self.memory.forget();
-                Ok(())
-            }
-            (false, _) => {
-                joint::refuse(&mut self.desk);
+            (false, consent) => {
+                self.forgets = true;
+                match consent {
+                    Consent::Refused => return Ok(()),
+                    Consent::Given => joint::withdraw(&mut self.desk),
+                    Consent::Unasked | Consent::Asked => joint::refuse(&mut self.desk),
+                }
                 self.memory.forget();
                 Ok(())
             }

@@ -229,7 +229,10 @@ async fn a_refusal_leaves_nothing_behind() {
 #[tokio::test]
 async fn what_a_refusal_is_written_with_is_not_remembered() {
     for (consent, before) in [
-        ("a refusal", json!({"greeted": true, "consent": "asked", "asked": "consent"})),
+        (
+            "a refusal",
+            json!({"greeted": true, "consent": "asked", "asked": "consent"}),
+        ),
         ("a second one", json!({"greeted": true, "consent": "refused"})),
         ("a withdrawal", json!({"greeted": true, "consent": "given"})),
     ] {
@@ -244,7 +247,11 @@ async fn what_a_refusal_is_written_with_is_not_remembered() {
         turn.active_agent = Some("scheduling".into());
         let outcome = run(&manager(&server, &[]), &turn).await.outcome;
         assert_eq!(outcome.state["consent"], "refused", "{consent}");
-        assert!(!outcome.state.to_string().contains("2345"), "{consent}: {}", outcome.state);
+        assert!(
+            !outcome.state.to_string().contains("2345"),
+            "{consent}: {}",
+            outcome.state
+        );
     }
 }
 

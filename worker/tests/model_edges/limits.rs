@@ -82,7 +82,8 @@ async fn a_turn_that_is_dropped_before_the_first_word_hangs_up() {
 }
 
 #[tokio::test]
-async fn calls_that_are_too_many_or_too_long_are_not_made_and_the_text_before_them_is_not_left_to_stand_alone() {
+async fn calls_that_are_too_many_or_too_long_are_not_made_and_the_text_before_them_is_not_left_to_stand_alone()
+ {
     let mut many = Rule::when("").says("I'll pass you on.");
     for _ in 0..9 {
         many = many.calls("request_human", json!({}));
@@ -94,7 +95,8 @@ async fn calls_that_are_too_many_or_too_long_are_not_made_and_the_text_before_th
         let server = server(vec![rule]).await;
         let said = run(&manager(&server, &[]), &turn("Hello")).await;
         assert!(
-            said.text.starts_with("I'll pass you on.\n\nI'm sorry, I was interrupted"),
+            said.text
+                .starts_with("I'll pass you on.\n\nI'm sorry, I was interrupted"),
             "{}",
             said.text
         );
