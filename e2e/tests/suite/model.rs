@@ -37,7 +37,7 @@ fn booking() -> Vec<Rule> {
         Rule::when("yes, I am").calls("save_details", details),
         Rule::when("yes, I am")
             .in_round(1)
-            .says("I have noted it all. Shall I send it?"),
+            .says("John Doe, hair transplant, +44 20 7946 0000, any afternoon: shall I send it?"),
         Rule::when("yes, send")
             .says("One moment.")
             .calls("submit_consultation", json!({})),

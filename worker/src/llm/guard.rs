@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::spelling::{self, Spelling};
+
 /// So many words may stand in the place of `~`.
 const BETWEEN: usize = 4;
 
@@ -23,12 +25,6 @@ enum Element {
     Between,
     /// One of these words, or any number in digits.
     Word { number: bool, words: Vec<Spelling> },
-}
-
-#[derive(Clone, Debug)]
-enum Spelling {
-    Whole(String),
-    Beginning(String),
 }
 
 #[derive(Debug)]
@@ -57,7 +53,7 @@ static FORBIDDEN: LazyLock<Forbidden> = LazyLock::new(|| {
     Forbidden {
         doses: patterns(&file.doses),
         diagnoses: patterns(&file.diagnoses),
-        unless: file.unless.split_whitespace().map(spelling).collect(),
+        unless: spelling::list(&file.unless),
     }
 });
 
@@ -66,34 +62,12 @@ fn element(text: &str, words: &HashMap<String, String>) -> Element {
         return Element::Between;
     }
     let spellings = text.split('|').flat_map(|word| match word.strip_prefix('@') {
-        Some(list) => words[list].split_whitespace().map(spelling).collect(),
-        None => vec![spelling(word)],
+        Some(list) => spelling::list(&words[list]),
+        None => vec![Spelling::read(word)],
     });
     Element::Word {
         number: text.split('|').any(|word| word == "#"),
         words: spellings.collect(),
-    }
-}
-
-fn spelling(word: &str) -> Spelling {
-    match word.strip_suffix('*') {
-        Some(beginning) => Spelling::Beginning(beginning.to_owned()),
-        None => Spelling::Whole(word.to_owned()),
-    }
-}
-
-impl Spelling {
-    fn is(&self, word: &str) -> bool {
-        match self {
-            Self::Whole(whole) => word == whole,
-            Self::Beginning(beginning) => word.starts_with(beginning),
-        }
-    }
-
-    /// Whether a word that goes on may become this one.
-    fn may_be(&self, word: &str) -> bool {
-        let (Self::Whole(text) | Self::Beginning(text)) = self;
-        text.starts_with(word)
     }
 }
 

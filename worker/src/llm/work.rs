@@ -6,6 +6,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Date, Time};
 
+use super::asked;
 use super::memory::Memory;
 use super::note::{self, Made};
 use super::tools::{self, Given, Tool, Topic};
@@ -130,17 +131,22 @@ impl<'a> Work<'a> {
             }
         }
         self.desk.conversation.greeted = true;
-        let asks = reply.contains(['?', '؟']);
-        if self.asks_again && asks {
+        if self.asks_again && asked::for_consent(reply) {
             self.desk.conversation.consent = Consent::Unasked;
         }
         let details = &self.desk.conversation;
         let sent = details.submitted.as_ref() == Some(&details.details);
         let refused = details.consent == Consent::Refused;
+        // The question that the model was told to ask: the rules, or the next turn, take it up from here. A yes to consent or to
+        // the details counts only for what was asked in as many words.
+        let next = details.next_ask();
+        let asks = match next {
+            Ask::Consent => asked::for_consent(reply),
+            Ask::Confirm => asked::whether_right(reply, &details.details),
+            _ => asked::anything(reply),
+        };
         self.desk.quick_replies.clear();
         if self.desk.agent == SCHEDULING && asks && !sent && !refused {
-            // The question that the model was told to ask: the rules, or the next turn, take it up from here.
-            let next = details.next_ask();
             if next == Ask::Consent {
                 self.desk.conversation.consent = Consent::Asked;
             }
@@ -274,8 +280,7 @@ impl<'a> Work<'a> {
 
     fn phone(&mut self, phone: &str) -> Result<(), String> {
         let phone = joint::phone(phone)?;
-        let only_digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-        if digits(&phone) == 0 || !only_digits(&self.written).contains(&only_digits(&phone)) {
+        if digits(&phone) == 0 || !asked::digits(&self.written).contains(&asked::digits(&phone)) {
             return Err(
                 "this number does not stand in the visitor's messages: take it exactly as it was written"
                     .into(),
@@ -329,7 +334,7 @@ impl<'a> Work<'a> {
             self.before.asked == Some(Ask::Confirm) && self.before.details == conversation.details;
         if !confirmed || joint::says_no(&self.desk) {
             return Err(
-                "not confirmed: read all details back, ask whether they may be sent, and wait for a yes"
+                "not confirmed: read all details back with the full name and the contact, ask whether they may be sent, and wait for a yes"
                     .into(),
             );
         }

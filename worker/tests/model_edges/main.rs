@@ -4,5 +4,6 @@ mod deviations;
 mod harness;
 mod limits;
 mod past;
+mod questions;
 mod takeover;
 mod tools;
