@@ -113,7 +113,7 @@ impl ModelManager {
                 messages: &asked,
                 tools: &tools,
                 may_call: round < MAX_ROUNDS,
-                may_be_silent: resumed && voice.may_be_whole(),
+                may_be_silent: (resumed || round > 0) && voice.may_be_whole(),
             };
             cost.requests += 1;
             let heard = self.hear(question, voice, &mut cost, began).await;
