@@ -7,3 +7,4 @@ mod past;
 mod questions;
 mod takeover;
 mod tools;
+mod unheard;
