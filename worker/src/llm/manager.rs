@@ -131,7 +131,7 @@ impl ModelManager {
                     false => Ok(()),
                 };
             }
-            messages.extend(self.call(&completion, work, voice, round));
+            messages.extend(self.call(&completion, work, voice, round).await?);
             voice.next_round();
             tries.next_round(Instant::now());
             round += 1;
@@ -203,13 +203,13 @@ impl ModelManager {
     }
 
     /// Makes the calls of a round; what the model is told of them.
-    fn call(
+    async fn call(
         &self,
         completion: &Completion,
         work: &mut Work<'_>,
         voice: &mut Voice<'_>,
         round: usize,
-    ) -> Vec<Message> {
+    ) -> Result<Vec<Message>, AgentError> {
         let id = |index: usize, id: &str| match id {
             "" => format!("call_{round}_{index}"),
             id => id.to_owned(),
@@ -235,9 +235,9 @@ impl ModelManager {
             content: work.call(&call.name, &call.arguments),
         }));
         if let Some(note) = note::write(work.made()) {
-            voice.note(note);
+            voice.note(note).await?;
         }
-        messages
+        Ok(messages)
     }
 }
 
