@@ -18,7 +18,7 @@ const FAULTS: [Fault; 4] = [
 
 fn models(server: &FakeModel) -> Vec<String> {
     let requests = server.requests().into_iter();
-    let models = requests.map(|request| request.body["model"].as_str().unwrap().to_owned());
+    let models = requests.map(|request| request.body["model"].as_str().expect("text").to_owned());
     models.collect()
 }
 
