@@ -109,7 +109,8 @@ pub async fn speak(
                     continuation.goes_on();
                 }
                 waiting.push_str(&continuation.next(&piece));
-                if pace.token_interval.is_zero() {
+                // An empty one brings a note that cannot wait.
+                if pace.token_interval.is_zero() || piece.is_empty() {
                     flush(&mut waiting, &asides, sent, journal).await?;
                 }
             }
@@ -156,7 +157,8 @@ async fn flush(
     sent: &mut Sent,
     journal: &mut impl Journal,
 ) -> Result<(), WriteError> {
-    if waiting.is_empty() {
+    // Of a reply that nobody has heard nothing has to be known: it may be said anew in another way.
+    if waiting.is_empty() && (sent.text.is_empty() || !asides.has_note()) {
         return Ok(());
     }
     let text = std::mem::take(waiting);
@@ -164,4 +166,81 @@ async fn flush(
     let mut data = EventData::text(text, OffsetDateTime::now_utc());
     data.note = asides.take_note();
     journal.emit(&data).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shared::clinic::Clinic;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::agents::{Agent, IncomingMessage};
+
+    /// Says this before and after it has made a note, and then nothing for ever.
+    struct Noting(&'static str);
+
+    impl Agent for Noting {
+        fn name(&self) -> &'static str {
+            "noting"
+        }
+
+        async fn run(&self, _: &Turn, reply: &mut Reply) -> Result<Outcome, AgentError> {
+            reply.piece(self.0).await?;
+            reply.note_at_once("a call".to_owned()).await?;
+            std::future::pending().await
+        }
+    }
+
+    #[derive(Default)]
+    struct Kept(Vec<(String, Option<String>)>);
+
+    impl Journal for Kept {
+        async fn emit(&mut self, data: &EventData) -> Result<(), WriteError> {
+            self.0.push((data.content.clone(), data.note.clone()));
+            Ok(())
+        }
+    }
+
+    /// What is in the journal when the worker ends.
+    async fn journalled(agent: Noting, already: &str) -> Vec<(String, Option<String>)> {
+        let request = IncomingMessage {
+            request_id: Uuid::nil(),
+            content: "yes".to_owned(),
+            media: Vec::new(),
+        };
+        let turn = Turn::bare(Arc::new(Clinic::shipped()), request, OffsetDateTime::UNIX_EPOCH);
+        let pace = Pace {
+            token_interval: Duration::from_secs(3600),
+            token_delay: Duration::ZERO,
+            deadline: Duration::from_secs(3600),
+        };
+        let (lost, hard) = (CancellationToken::new(), CancellationToken::new());
+        let ends = Ends {
+            stop: async { tokio::time::sleep(Duration::from_millis(50)).await },
+            lost: &lost,
+            hard: &hard,
+        };
+        let mut sent = Sent::default();
+        if !already.is_empty() {
+            sent.push(already);
+        }
+        let mut kept = Kept::default();
+        let spoken = speak(&agent, &turn, pace, &mut sent, &mut kept, ends).await;
+        assert!(matches!(spoken, Ok(Spoken::Stopped)));
+        kept.0
+    }
+
+    #[tokio::test]
+    async fn a_note_does_not_wait_for_text_where_some_has_been_sent_and_is_not_kept_where_none_has() {
+        let noted = |text: &str| (text.to_owned(), Some("a call".to_owned()));
+        // Both pieces were there before the first event.
+        assert_eq!(
+            journalled(Noting("I'll send it."), "").await,
+            [noted("I'll send it.")]
+        );
+        assert_eq!(journalled(Noting("Hello"), "Hello").await, [noted("")]);
+        assert_eq!(journalled(Noting(""), "").await, []);
+    }
 }

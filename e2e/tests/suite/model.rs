@@ -37,7 +37,7 @@ fn booking() -> Vec<Rule> {
         Rule::when("yes, I am").calls("save_details", details),
         Rule::when("yes, I am")
             .in_round(1)
-            .says("I have noted it all. Shall I send it?"),
+            .says("John Doe, hair transplant, +44 20 7946 0000, any afternoon: shall I send it?"),
         Rule::when("yes, send")
             .says("One moment.")
             .calls("submit_consultation", json!({})),
@@ -128,6 +128,45 @@ async fn a_worker_killed_while_a_tool_call_arrives_is_followed_by_one_that_lets_
 
     sse::assert_gapless(&events, 1);
     assert_eq!(sse::text(&events), format!("One moment.\n\n{SENT}"));
+    let count = store::count(&deployment.db, "select count(*) from consultations").await;
+    assert_eq!(count, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_behind_text_outlives_a_worker_that_is_killed_before_the_next_word() -> Result<()> {
+    let deployment = Deployment::new().await?;
+    let api = deployment.api().await?;
+    let said = "I'll send your request now.";
+    let gate = Gate::default();
+    let rules = vec![
+        // So slow that the call comes when all of the text is out.
+        Rule::when("yes, send")
+            .says(said)
+            .calls("submit_consultation", json!({}))
+            .paced(50),
+        Rule::when("yes, send").in_round(1).says("Done!").behind(&gate),
+        // All has been said, as far as it can see.
+        Rule::when("cut off").always(Fault::Empty),
+    ];
+    let server = FakeModel::start([rules, booking()].concat()).await?;
+    let patience = [("LLM_READ_DEADLINE", "20s")];
+    let mut doomed = worker(&deployment, &server, &patience).await?;
+    let visitor = api.visitor();
+    visitor.say("Hello").await?;
+    visitor.say(DETAILS).await?;
+    let mut stream = visitor.stream("yes, send it").await?;
+    let mut events = Vec::new();
+    // The event that says nothing: what was called is in the journal, and the model is asked what to say of it.
+    while sse::text(&events) != said || !events.last().is_some_and(|last| last.data.content.is_empty()) {
+        events.push(stream.next().await?.expect("more is to come"));
+    }
+    doomed.kill();
+    let _survivor = worker(&deployment, &server, &patience).await?;
+    events.extend(stream.all().await?);
+
+    sse::assert_gapless(&events, 1);
+    assert_eq!(sse::text(&events), said);
     let count = store::count(&deployment.db, "select count(*) from consultations").await;
     assert_eq!(count, 1);
     Ok(())

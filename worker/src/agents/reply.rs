@@ -25,6 +25,15 @@ struct Told {
 }
 
 impl Asides {
+    /// Whether a note waits for the next event.
+    pub fn has_note(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .note
+            .is_some()
+    }
+
     /// Whether the agent says only what follows what was sent.
     pub fn goes_on(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).goes_on
@@ -66,6 +75,16 @@ impl Reply {
     pub fn note(&mut self, note: String) {
         debug_assert!(note.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         self.asides.change(|told| told.note = Some(note));
+    }
+
+    /// Notes something, as [`Reply::note`], that cannot wait for the next text where readers have some already: it is journalled
+    /// now, with an event that says nothing.
+    ///
+    /// # Errors
+    /// `Cancelled` when the turn is over.
+    pub async fn note_at_once(&mut self, note: String) -> Result<(), AgentError> {
+        self.note(note);
+        self.piece("").await
     }
 
     /// Says `text` word by word; the pieces concatenate to `text` exactly.

@@ -8,11 +8,17 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::spelling::{self, Spelling};
+
 /// So many words may stand in the place of `~`.
 const BETWEEN: usize = 4;
 
 /// What ends a sentence.
 const ENDS: [char; 5] = ['.', '!', '?', '؟', '\n'];
+
+/// What ends a clause, and what only the part of it that a question or a negation reaches.
+const BREAKS: [char; 6] = [';', '؛', ':', '…', '–', '—'];
+const COMMAS: [char; 2] = [',', '،'];
 
 /// A forbidden phrase, word by word.
 type Pattern = Vec<Element>;
@@ -25,18 +31,15 @@ enum Element {
     Word { number: bool, words: Vec<Spelling> },
 }
 
-#[derive(Clone, Debug)]
-enum Spelling {
-    Whole(String),
-    Beginning(String),
-}
-
 #[derive(Debug)]
 struct Forbidden {
     doses: Vec<Pattern>,
     diagnoses: Vec<Pattern>,
-    /// A sentence with one of these before it asks for an illness or supposes one, and finds none.
+    /// What makes none of a diagnosis behind it.
+    conditions: Vec<Spelling>,
     unless: Vec<Spelling>,
+    /// What neither reaches over.
+    but: Vec<Spelling>,
 }
 
 static FORBIDDEN: LazyLock<Forbidden> = LazyLock::new(|| {
@@ -44,7 +47,9 @@ static FORBIDDEN: LazyLock<Forbidden> = LazyLock::new(|| {
     #[serde(deny_unknown_fields)]
     struct File {
         words: HashMap<String, String>,
+        conditions: String,
         unless: String,
+        but: String,
         doses: Vec<String>,
         diagnoses: Vec<String>,
     }
@@ -57,7 +62,9 @@ static FORBIDDEN: LazyLock<Forbidden> = LazyLock::new(|| {
     Forbidden {
         doses: patterns(&file.doses),
         diagnoses: patterns(&file.diagnoses),
-        unless: file.unless.split_whitespace().map(spelling).collect(),
+        conditions: spelling::list(&file.conditions),
+        unless: spelling::list(&file.unless),
+        but: spelling::list(&file.but),
     }
 });
 
@@ -66,34 +73,12 @@ fn element(text: &str, words: &HashMap<String, String>) -> Element {
         return Element::Between;
     }
     let spellings = text.split('|').flat_map(|word| match word.strip_prefix('@') {
-        Some(list) => words[list].split_whitespace().map(spelling).collect(),
-        None => vec![spelling(word)],
+        Some(list) => spelling::list(&words[list]),
+        None => vec![Spelling::read(word)],
     });
     Element::Word {
         number: text.split('|').any(|word| word == "#"),
         words: spellings.collect(),
-    }
-}
-
-fn spelling(word: &str) -> Spelling {
-    match word.strip_suffix('*') {
-        Some(beginning) => Spelling::Beginning(beginning.to_owned()),
-        None => Spelling::Whole(word.to_owned()),
-    }
-}
-
-impl Spelling {
-    fn is(&self, word: &str) -> bool {
-        match self {
-            Self::Whole(whole) => word == whole,
-            Self::Beginning(beginning) => word.starts_with(beginning),
-        }
-    }
-
-    /// Whether a word that goes on may become this one.
-    fn may_be(&self, word: &str) -> bool {
-        let (Self::Whole(text) | Self::Beginning(text)) = self;
-        text.starts_with(word)
     }
 }
 
@@ -225,13 +210,31 @@ impl Guard {
         })
     }
 
-    /// Whether the sentence up to here, in what is held, is a question or a condition.
+    /// Whether what is said up to here, in what is held, makes a supposition of what follows: a question, a condition, a negation.
     fn supposes(&self, here: usize) -> bool {
         let before = format!("{}{}", self.sentence, &self.held[..here]);
         let before = of_the_last_sentence(&before).to_lowercase();
-        let mut words = before.split(|character: char| !character.is_alphabetic());
-        words.any(|word| FORBIDDEN.unless.iter().any(|known| known.is(word)))
+        let clause = of_the_last_clause(&before);
+        let part = clause.rsplit(COMMAS).next().unwrap_or_default();
+        has(clause, &FORBIDDEN.conditions) || has(part, &FORBIDDEN.unless)
     }
+}
+
+fn has(text: &str, known: &[Spelling]) -> bool {
+    let mut words = text.split(|character: char| !character.is_alphabetic());
+    words.any(|word| known.iter().any(|known| known.is(word)))
+}
+
+/// What stands behind the last "but" or the like.
+fn of_the_last_clause(sentence: &str) -> &str {
+    let clause = sentence.rsplit(BREAKS).next().unwrap_or_default();
+    let clause = clause.rsplit(" - ").next().unwrap_or_default();
+    let is_but = |word: &Word| {
+        let word = &clause[word.place.clone()];
+        FORBIDDEN.but.iter().any(|known| known.is(word))
+    };
+    let but = words(clause).into_iter().rfind(is_but);
+    but.map_or(clause, |but| &clause[but.place.end..])
 }
 
 fn of_the_last_sentence(text: &str) -> &str {

@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::assembly::{Completion, Usage};
+use super::assembly::Completion;
 use super::attachments::{Attachments, Opener};
-use super::client::Client;
+use super::client::{Client, Running};
 use super::config::Settings;
+use super::cost::Cost;
 use super::failure::Failure;
 use super::fetch::Fetcher;
 use super::history;
 use super::memory::Memory;
-use super::models::{Models, Question, Reply as Answer};
+use super::models::{Begun, Models, Question, Reply as Answer};
 use super::note;
 use super::prompt;
 use super::tools;
+use super::tries::{AFTER_A_BREAK, Broken, Next, Tries};
 use super::voice::{Ended, Voice};
 use super::wire::{Message, ToolCall};
 use super::work::Work;
@@ -27,10 +29,6 @@ use crate::deliver::provider::Providers;
 
 /// So many times the model may call tools in one turn; then it has to answer.
 const MAX_ROUNDS: usize = 4;
-/// How often a reply that broke is gone on with in one turn.
-const MAX_BREAKS: usize = 2;
-/// Before it is.
-const AFTER_A_BREAK: Duration = Duration::from_millis(250);
 
 /// The entry point of the engine with a model.
 #[derive(Clone, Debug)]
@@ -39,17 +37,6 @@ pub struct ModelManager {
     opener: Opener,
     history_tokens: usize,
     reply_deadline: Duration,
-}
-
-/// What a turn has cost.
-#[derive(Default)]
-struct Cost {
-    usage: Usage,
-    requests: u32,
-    /// Some server did not count.
-    uncounted: bool,
-    model: String,
-    first_token: Option<Duration>,
 }
 
 impl ModelManager {
@@ -93,9 +80,10 @@ impl ModelManager {
         });
         messages.extend(made_before(turn, work));
         let mut resumes = !voice.text().is_empty();
-        let mut cost = Cost::default();
-        let (mut round, mut breaks) = (0, 0);
         let began = Instant::now();
+        let mut cost = Cost::new(began);
+        let mut tries = Tries::new(self.models.patience(), began);
+        let mut round = 0;
         let result = loop {
             messages[0] = Message::System {
                 content: prompt::system(work, &past.heard, attachments),
@@ -113,75 +101,115 @@ impl ModelManager {
                 messages: &asked,
                 tools: &tools,
                 may_call: round < MAX_ROUNDS,
-                may_be_silent: resumed && voice.may_be_whole(),
+                may_be_silent: (resumed || round > 0) && voice.may_be_whole(),
             };
             cost.requests += 1;
-            let heard = self.hear(question, voice, &mut cost, began).await;
-            let completion = match heard {
+            let completion = match self.hear(question, tries.place, voice, &mut cost).await {
                 Ok(completion) => completion,
-                Err(Trouble::Model(failure)) if may_go_on(failure, voice) && breaks < MAX_BREAKS => {
-                    breaks += 1;
-                    warn!(code = failure.code(), "❌ Error: the model is asked to go on");
-                    tokio::time::sleep(AFTER_A_BREAK).await;
+                Err(Trouble::Broken(broken)) => {
+                    let (failure, next) = (broken.failure, tries.after(broken, Instant::now()));
+                    warn!(code = failure.code(), ?next, "❌ Error: a reply broke off");
+                    match next {
+                        Next::Again => tokio::time::sleep(AFTER_A_BREAK).await,
+                        Next::Another => {
+                            self.models.note(broken.place, Some(failure));
+                            if tries.place == self.models.count() {
+                                break Err(Trouble::Model(failure));
+                            }
+                        }
+                        Next::Nothing => break Err(Trouble::Model(failure)),
+                    }
                     voice.resume();
                     resumes = true;
                     continue;
                 }
                 Err(trouble) => break Err(trouble),
             };
-            voice.end_of_round().await?;
             if completion.calls.is_empty() || round == MAX_ROUNDS {
                 break match voice.text().is_empty() {
                     true => Err(Trouble::Model(Failure::Empty)),
                     false => Ok(()),
                 };
             }
-            messages.extend(self.call(&completion, work, voice, round));
+            messages.extend(self.call(&completion, work, voice, round).await?);
             voice.next_round();
+            tries.next_round(Instant::now());
             round += 1;
         };
-        cost.log(began);
+        cost.log();
         result
     }
 
-    /// Says what one model answers.
+    /// Says what one model answers, of those from `place` on.
     async fn hear(
         &self,
         question: Question<'_>,
+        place: usize,
         voice: &mut Voice<'_>,
         cost: &mut Cost,
-        began: Instant,
     ) -> Result<Completion, Trouble> {
-        let begun = self.models.ask(question).await?;
-        cost.model = begun.model;
-        let completion = match begun.reply {
-            Answer::Calls(completion) => completion,
-            Answer::Speaking(mut running) => {
-                cost.first_token.get_or_insert(began.elapsed());
-                while let Some(piece) = running.next().await? {
-                    voice.say(&piece).await?;
-                }
-                running.finish()?
+        let before = voice.text().len();
+        let Begun { place, reply } = self.models.ask(question, place).await?;
+        self.models.name(place).clone_into(&mut cost.model);
+        let heard = match reply {
+            Answer::Calls(completion) => Ok(completion),
+            Answer::Speaking(running) => {
+                cost.speaks();
+                self.say(*running, place, voice).await
             }
         };
-        match completion.usage {
-            Some(usage) => {
-                cost.usage.prompt += usage.prompt;
-                cost.usage.completion += usage.completion;
+        let spoke = voice.text().len() > before;
+        let broken = |failure| {
+            Err(Trouble::Broken(Broken {
+                failure,
+                place,
+                spoke,
+            }))
+        };
+        match heard {
+            // Thoughts, or nothing but what had been said.
+            Ok(completion) if completion.calls.is_empty() && !spoke && !question.may_be_silent => {
+                broken(Failure::Empty)
             }
-            None => cost.uncounted = true,
+            Ok(completion) => {
+                self.models.note(place, None);
+                cost.add(completion.usage);
+                Ok(completion)
+            }
+            Err(Trouble::Model(failure)) => broken(failure),
+            Err(trouble) => Err(trouble),
         }
+    }
+
+    /// Says a reply while it comes.
+    async fn say(
+        &self,
+        mut running: Running,
+        place: usize,
+        voice: &mut Voice<'_>,
+    ) -> Result<Completion, Trouble> {
+        let before = voice.text().len();
+        let mut spoke = false;
+        while let Some(piece) = running.next().await? {
+            voice.say(&piece).await?;
+            if !spoke && voice.text().len() > before {
+                spoke = true;
+                self.models.note(place, None);
+            }
+        }
+        let completion = running.finish()?;
+        voice.end_of_round().await?;
         Ok(completion)
     }
 
     /// Makes the calls of a round; what the model is told of them.
-    fn call(
+    async fn call(
         &self,
         completion: &Completion,
         work: &mut Work<'_>,
         voice: &mut Voice<'_>,
         round: usize,
-    ) -> Vec<Message> {
+    ) -> Result<Vec<Message>, AgentError> {
         let id = |index: usize, id: &str| match id {
             "" => format!("call_{round}_{index}"),
             id => id.to_owned(),
@@ -195,7 +223,7 @@ impl ModelManager {
                     Ok(_) => call.arguments.clone(),
                     Err(_) => "{}".to_owned(),
                 };
-                ToolCall::new(id(index, &call.id), call.name.clone(), arguments)
+                ToolCall::new(id(index, &call.id), &call.name, arguments)
             })
             .collect();
         let mut messages = vec![Message::Assistant {
@@ -207,25 +235,26 @@ impl ModelManager {
             content: work.call(&call.name, &call.arguments),
         }));
         if let Some(note) = note::write(work.made()) {
-            voice.note(note);
+            voice.note(note).await?;
         }
-        messages
+        Ok(messages)
     }
 }
 
 /// Why the model's answer is not whole.
 enum Trouble {
+    /// No model answers.
     Model(Failure),
-    TooLong,
+    /// One began to.
+    Broken(Broken),
+    /// More was said than anyone reads, and may stand as it is. Where calls are too many, none was made, and that is a failure.
+    LongEnough,
     Agent(AgentError),
 }
 
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::TooLong => Self::TooLong,
-            failure => Self::Model(failure),
-        }
+        Self::Model(failure)
     }
 }
 
@@ -239,7 +268,7 @@ impl From<Ended> for Trouble {
     fn from(ended: Ended) -> Self {
         match ended {
             Ended::By(error) => Self::Agent(error),
-            Ended::TooLong => Self::TooLong,
+            Ended::TooLong => Self::LongEnough,
         }
     }
 }
@@ -276,12 +305,8 @@ impl Agent for ModelManager {
         match conversed.unwrap_or(Err(Trouble::Model(Failure::TooSlow))) {
             Ok(()) => {}
             Err(Trouble::Agent(error)) => return Err(error),
-            Err(Trouble::TooLong) if !voice.text().is_empty() => voice.close("").await?,
-            Err(trouble) => {
-                let failure = match trouble {
-                    Trouble::Model(failure) => failure,
-                    _ => Failure::TooLong,
-                };
+            Err(Trouble::LongEnough) => voice.close("").await?,
+            Err(Trouble::Model(failure) | Trouble::Broken(Broken { failure, .. })) => {
                 let promised = !voice.text().is_empty() && !work.made().is_empty();
                 if !voice.has_spoken() && !promised {
                     warn!(code = failure.code(), "❌ Error: answered by the rules");
@@ -296,11 +321,6 @@ impl Agent for ModelManager {
     }
 }
 
-/// Whether a reply that has begun can be gone on with; before its first word the tries are counted elsewhere.
-fn may_go_on(failure: Failure, voice: &Voice<'_>) -> bool {
-    voice.has_spoken() && matches!(failure, Failure::Broken | Failure::Silent | Failure::Unreadable)
-}
-
 /// The calls of the run that was cut off, made again: the text that was sent may speak of them.
 fn made_before(turn: &Turn, work: &mut Work<'_>) -> Vec<Message> {
     let sent = &turn.already_sent;
@@ -312,7 +332,7 @@ fn made_before(turn: &Turn, work: &mut Work<'_>) -> Vec<Message> {
     let messages = calls.flat_map(|(index, (name, arguments))| {
         let id = format!("again_{index}");
         let content = work.call(name, arguments);
-        let call = ToolCall::new(id.clone(), name.clone(), arguments.clone());
+        let call = ToolCall::new(id.clone(), name, arguments.clone());
         [
             Message::Assistant {
                 content: String::new(),
@@ -359,21 +379,6 @@ fn remember(turn: &Turn, outcome: &mut Outcome) {
         }
     }
     memory.write(&mut outcome.state);
-}
-
-impl Cost {
-    fn log(&self, began: Instant) {
-        info!(
-            model = self.model,
-            prompt_tokens = self.usage.prompt,
-            completion_tokens = self.usage.completion,
-            all_counted = !self.uncounted,
-            requests = self.requests,
-            first_token_ms = self.first_token.map(|first| first.as_millis()),
-            total_ms = began.elapsed().as_millis(),
-            "model used"
-        );
-    }
 }
 
 #[cfg(test)]

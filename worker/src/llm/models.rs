@@ -37,8 +37,8 @@ pub(crate) struct Question<'a> {
 
 /// A reply of one of the models that has begun.
 pub(crate) struct Begun {
-    /// Which one it is.
-    pub(crate) model: String,
+    /// The place of the model.
+    pub(crate) place: usize,
     pub(crate) reply: Reply,
 }
 
@@ -59,27 +59,44 @@ impl Models {
         Self { client, circuits }
     }
 
-    /// Asks until one of them begins to speak.
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.circuits.len()
+    }
+
+    /// The name of one.
+    pub(crate) fn name(&self, place: usize) -> &str {
+        &self.client.settings().models[place]
+    }
+
+    /// How long a model that says nothing is asked again.
+    pub(crate) fn patience(&self) -> Duration {
+        self.client.settings().retry_for
+    }
+
+    /// Notes what became of a reply that had begun: that something was said, or that it failed before that. Beginning is not
+    /// enough, since a model that only thinks and then breaks off answers nobody.
+    pub(crate) fn note(&self, place: usize, failure: Option<Failure>) {
+        self.circuits[place].note(failure.is_some_and(Failure::is_the_models), Instant::now());
+    }
+
+    /// Asks those from `first` on until one begins to answer; what becomes of that is to be noted.
     ///
     /// # Errors
     /// The failure of the last one.
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Begun, Failure> {
+    pub(crate) async fn ask(&self, question: Question<'_>, first: usize) -> Result<Begun, Failure> {
         let mut last = Failure::Unreachable;
-        for (model, circuit) in self.client.settings().models.iter().zip(&*self.circuits) {
+        for place in first..self.count() {
+            let (model, circuit) = (self.name(place), &self.circuits[place]);
             if !circuit.admits(Instant::now()) {
                 debug!(model, "the model is left alone");
                 last = Failure::Resting;
                 continue;
             }
-            let answer = self.ask_one(model, circuit, question).await;
-            let down = answer.as_ref().is_err_and(|failure| failure.is_the_models());
-            circuit.note(down, Instant::now());
-            match answer {
-                Ok(reply) => {
-                    let model = model.clone();
-                    return Ok(Begun { model, reply });
-                }
+            match self.ask_one(model, circuit, question).await {
+                Ok(reply) => return Ok(Begun { place, reply }),
                 Err(failure) => {
+                    self.note(place, Some(failure));
                     warn!(model, code = failure.code(), "❌ Error: the model failed");
                     last = failure;
                 }

@@ -162,9 +162,14 @@ impl<'r> Voice<'r> {
         Ok(())
     }
 
-    /// Notes something beside the text.
-    pub(crate) fn note(&mut self, note: String) {
-        self.reply.note(note);
+    /// Notes something beside the text: at once, where the visitor has text that may speak of it.
+    pub(crate) async fn note(&mut self, note: String) -> Result<(), AgentError> {
+        if self.text.is_empty() {
+            self.reply.note(note);
+            return Ok(());
+        }
+        self.keeps();
+        self.reply.note_at_once(note).await
     }
 
     /// The reply itself, where nothing has been said yet.

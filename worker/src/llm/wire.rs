@@ -3,6 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
+/// The longest name of a tool that servers take, in characters.
+const MAX_TOOL_NAME: usize = 64;
+
 /// A message of the conversation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
@@ -63,8 +66,12 @@ struct Function {
 }
 
 impl ToolCall {
-    /// A call with arguments as JSON.
-    pub(crate) fn new(id: String, name: String, arguments: String) -> Self {
+    /// A call with arguments as JSON. A tool that a model has made up has any name, which servers refuse when it comes back
+    /// unless it is one that a tool could have.
+    pub(crate) fn new(id: String, name: &str, arguments: String) -> Self {
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let name = name.chars().map(|c| if known(c) { c } else { '_' });
+        let name = name.take(MAX_TOOL_NAME).collect();
         let function = Function { name, arguments };
         Self {
             id,

@@ -6,6 +6,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Date, Time};
 
+use super::asked;
 use super::memory::Memory;
 use super::note::{self, Made};
 use super::tools::{self, Given, Tool, Topic};
@@ -38,6 +39,8 @@ pub(crate) struct Work<'a> {
     made: Vec<Made>,
     /// A visitor who has refused is to be asked once more.
     asks_again: bool,
+    /// The visitor has refused or taken consent back: this turn's messages are not remembered either.
+    forgets: bool,
 }
 
 impl<'a> Work<'a> {
@@ -69,6 +72,7 @@ impl<'a> Work<'a> {
             written: clean(&written.join("\n")),
             made: Vec::new(),
             asks_again: false,
+            forgets: false,
         }
     }
 
@@ -121,21 +125,28 @@ impl<'a> Work<'a> {
     /// The outcome of the turn; `reply` is what was said in it.
     pub(crate) fn finish(mut self, reply: &str) -> Outcome {
         let turn = self.desk.turn;
-        for request in &turn.requests {
-            self.memory.hear(&request.content, &turn.clinic);
+        if !self.forgets {
+            for request in &turn.requests {
+                self.memory.hear(&request.content, &turn.clinic);
+            }
         }
         self.desk.conversation.greeted = true;
-        let asks = reply.contains(['?', '؟']);
-        if self.asks_again && asks {
+        if self.asks_again && asked::for_consent(reply) {
             self.desk.conversation.consent = Consent::Unasked;
         }
         let details = &self.desk.conversation;
         let sent = details.submitted.as_ref() == Some(&details.details);
         let refused = details.consent == Consent::Refused;
+        // The question that the model was told to ask: the rules, or the next turn, take it up from here. A yes to consent or to
+        // the details counts only for what was asked in as many words.
+        let next = details.next_ask();
+        let asks = match next {
+            Ask::Consent => asked::for_consent(reply),
+            Ask::Confirm => asked::whether_right(reply, &details.details),
+            _ => asked::anything(reply),
+        };
         self.desk.quick_replies.clear();
         if self.desk.agent == SCHEDULING && asks && !sent && !refused {
-            // The question that the model was told to ask: the rules, or the next turn, take it up from here.
-            let next = details.next_ask();
             if next == Ask::Consent {
                 self.desk.conversation.consent = Consent::Asked;
             }
@@ -220,14 +231,13 @@ impl<'a> Work<'a> {
                 joint::give_consent(&mut self.desk);
                 Ok(())
             }
-            (false, Consent::Refused) => Ok(()),
-            (false, Consent::Given) => {
-                joint::withdraw(&mut self.desk);
-                self.memory.forget();
-                Ok(())
-            }
-            (false, _) => {
-                joint::refuse(&mut self.desk);
+            (false, consent) => {
+                self.forgets = true;
+                match consent {
+                    Consent::Refused => return Ok(()),
+                    Consent::Given => joint::withdraw(&mut self.desk),
+                    Consent::Unasked | Consent::Asked => joint::refuse(&mut self.desk),
+                }
                 self.memory.forget();
                 Ok(())
             }
@@ -270,8 +280,7 @@ impl<'a> Work<'a> {
 
     fn phone(&mut self, phone: &str) -> Result<(), String> {
         let phone = joint::phone(phone)?;
-        let only_digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-        if digits(&phone) == 0 || !only_digits(&self.written).contains(&only_digits(&phone)) {
+        if digits(&phone) == 0 || !asked::digits(&self.written).contains(&asked::digits(&phone)) {
             return Err(
                 "this number does not stand in the visitor's messages: take it exactly as it was written"
                     .into(),
@@ -325,7 +334,7 @@ impl<'a> Work<'a> {
             self.before.asked == Some(Ask::Confirm) && self.before.details == conversation.details;
         if !confirmed || joint::says_no(&self.desk) {
             return Err(
-                "not confirmed: read all details back, ask whether they may be sent, and wait for a yes"
+                "not confirmed: read all details back with the full name and the contact, ask whether they may be sent, and wait for a yes"
                     .into(),
             );
         }

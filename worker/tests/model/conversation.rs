@@ -27,14 +27,14 @@ async fn play(manager: &ModelManager, messages: &[&str]) -> Vec<Said> {
     said
 }
 
+const NOTED: &str = "John Doe, FUE, +44 20 7946 0000, Friday at 3: shall I send it?";
+
 fn booking() -> Vec<Rule> {
     let details = json!({"consent": true, "name": "John Doe", "treatment": "FUE", "phone": "+44 20 7946 0000",
         "preferred_time": "Friday at 3", "preferred_date": "2026-11-27", "preferred_clock": "15:00"});
     vec![
         Rule::when("yes, I am John").calls("save_details", details),
-        Rule::when("yes, I am John")
-            .in_round(1)
-            .says("I have noted all of it. Shall I send it?"),
+        Rule::when("yes, I am John").in_round(1).says(NOTED),
         Rule::when("yes, send").calls("submit_consultation", json!({})),
         Rule::when("yes, send")
             .in_round(1)
@@ -54,7 +54,7 @@ async fn a_consultation_is_arranged_by_tools_and_comes_to_its_effects_once() {
     ];
     let said = play(&manager, &messages).await;
     assert_eq!(said[0].outcome.quick_replies, ["Yes", "No"]);
-    assert_eq!(said[1].text, "I have noted all of it. Shall I send it?");
+    assert_eq!(said[1].text, NOTED);
     assert!(matches!(
         said[1].outcome.effects.as_slice(),
         [Effect::Consent { given: true, .. }, Effect::Name { .. }]
@@ -224,6 +224,35 @@ async fn a_refusal_leaves_nothing_behind() {
     ));
     assert_eq!(outcome.state["details"]["name"], Value::Null);
     assert!(!outcome.state.to_string().contains("John"), "{}", outcome.state);
+}
+
+#[tokio::test]
+async fn what_a_refusal_is_written_with_is_not_remembered() {
+    for (consent, before) in [
+        (
+            "a refusal",
+            json!({"greeted": true, "consent": "asked", "asked": "consent"}),
+        ),
+        ("a second one", json!({"greeted": true, "consent": "refused"})),
+        ("a withdrawal", json!({"greeted": true, "consent": "given"})),
+    ] {
+        let server = FakeModel::start(vec![
+            Rule::when("").calls("save_details", json!({"consent": false})),
+            Rule::when("").in_round(1).says("That is all right."),
+        ])
+        .await
+        .unwrap();
+        let mut turn = turn("No, and stop using my number +49 151 2345 6789");
+        turn.state = before;
+        turn.active_agent = Some("scheduling".into());
+        let outcome = run(&manager(&server, &[]), &turn).await.outcome;
+        assert_eq!(outcome.state["consent"], "refused", "{consent}");
+        assert!(
+            !outcome.state.to_string().contains("2345"),
+            "{consent}: {}",
+            outcome.state
+        );
+    }
 }
 
 #[tokio::test]

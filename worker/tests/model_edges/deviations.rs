@@ -87,3 +87,38 @@ async fn a_number_that_was_held_back_when_the_stream_broke_is_said_once() {
     let said = run(&manager(&server, &[]), &turn("Hello")).await;
     assert_eq!(said.text, "It costs 400 euros today.");
 }
+
+#[tokio::test]
+async fn a_model_that_has_said_all_beside_its_call_may_be_silent_behind_it() {
+    let noted = |text: &str| {
+        let details = json!({"name": "John Doe"});
+        vec![
+            Rule::when("").says(text).calls("save_details", details),
+            Rule::when("").in_round(1),
+        ]
+    };
+    let behind_a_sentence = server(noted("I have noted that. Which treatment is it about?")).await;
+    let said = run(
+        &manager(&behind_a_sentence, &[]),
+        &turn("I am John Doe and want to book"),
+    )
+    .await;
+    assert_eq!(said.text, "I have noted that. Which treatment is it about?");
+    assert_eq!(said.outcome.state["details"]["name"], "John Doe");
+    assert_eq!(behind_a_sentence.requests().len(), 2, "silence is an answer");
+
+    // Within a sentence it is none.
+    let within_one = server(noted("I have noted that, and")).await;
+    let said = run(
+        &manager(&within_one, &[]),
+        &turn("I am John Doe and want to book"),
+    )
+    .await;
+    assert!(
+        said.text
+            .starts_with("I have noted that, and…\n\nI'm sorry, I was interrupted"),
+        "{}",
+        said.text
+    );
+    assert!(within_one.requests().len() > 2);
+}

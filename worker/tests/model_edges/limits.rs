@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bench::model::{Fault, Rule};
+use serde_json::json;
 use tokio::sync::mpsc;
 use worker::agents::{Agent, Reply};
 
@@ -78,4 +79,28 @@ async fn a_turn_that_is_dropped_before_the_first_word_hangs_up() {
     tokio::time::timeout(Duration::from_secs(30), told)
         .await
         .expect("the server is told");
+}
+
+#[tokio::test]
+async fn calls_that_are_too_many_or_too_long_are_not_made_and_the_text_before_them_is_not_left_to_stand_alone()
+ {
+    let mut many = Rule::when("").says("I'll pass you on.");
+    for _ in 0..9 {
+        many = many.calls("request_human", json!({}));
+    }
+    let long = Rule::when("")
+        .says("I'll pass you on.")
+        .calls("request_human", json!({"why": "x".repeat(17 << 10)}));
+    for rule in [many, long] {
+        let server = server(vec![rule]).await;
+        let said = run(&manager(&server, &[]), &turn("Hello")).await;
+        assert!(
+            said.text
+                .starts_with("I'll pass you on.\n\nI'm sorry, I was interrupted"),
+            "{}",
+            said.text
+        );
+        assert_ne!(said.outcome.active_agent, "human");
+        assert_eq!(server.requests().len(), 1, "it would do the same again");
+    }
 }

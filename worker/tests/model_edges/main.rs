@@ -4,5 +4,7 @@ mod deviations;
 mod harness;
 mod limits;
 mod past;
+mod questions;
 mod takeover;
 mod tools;
+mod unheard;

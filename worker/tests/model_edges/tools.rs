@@ -100,3 +100,25 @@ async fn a_thousand_calls_are_none() {
     assert_ne!(said.outcome.active_agent, "human");
     assert_eq!(server.requests().len(), 1, "it would do the same again");
 }
+
+#[tokio::test]
+async fn a_tool_that_does_not_exist_comes_back_by_a_name_that_every_server_takes() {
+    let long = "lookup_".repeat(20);
+    let server = server(vec![
+        Rule::when("")
+            .calls("functions.lookup", json!({"topic": "hours"}))
+            .calls("öffnungszeiten?", json!({}))
+            .calls(&long, json!({})),
+        Rule::when("").in_round(1).says("I do not know."),
+    ])
+    .await;
+    run(&manager(&server, &[]), &turn("When are you open?")).await;
+    let request = server.requests().pop().unwrap().body;
+    let calls = request["messages"][2]["tool_calls"].as_array().unwrap();
+    let names: Vec<&str> = calls
+        .iter()
+        .map(|call| call["function"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["functions_lookup", "_ffnungszeiten_", &long[..64]]);
+    assert!(results(&server).iter().all(|result| result["error"].is_string()));
+}

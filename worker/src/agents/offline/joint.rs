@@ -5,19 +5,20 @@ use time::{Date, OffsetDateTime, Time};
 
 use crate::agents::Turn;
 
-pub(crate) use super::conversation::{Ask, Consent, Conversation, MAX_MEDIA};
+pub(crate) use super::conversation::{Ask, Consent, Conversation, Details, MAX_MEDIA};
 pub(crate) use super::desk::{Desk, HUMAN, INFORMATION, MANAGER, SCHEDULING};
-pub(crate) use super::language::Messages;
+#[cfg(test)]
+pub(crate) use super::language::languages;
+pub(crate) use super::language::{Messages, fold};
 pub(crate) use super::manager::{answer, answer_emergency};
 pub(crate) use super::scheduling::{give_consent, recognise, refuse, store_name, submit, withdraw};
 pub(crate) use super::understanding::contact::digits;
-pub(crate) use super::understanding::text::{clean, is_invisible, tidy};
+pub(crate) use super::understanding::text::{Gap, Text, Token, clean, is_invisible, tidy};
 
 use super::language::Said;
 use super::understanding::answer::{self as yes_or_no, Answer};
 use super::understanding::contact::{self, Invalid};
 use super::understanding::found;
-use super::understanding::text::Text;
 use super::understanding::treatment::mentions;
 use super::understanding::vocabulary::Vocabulary;
 use super::understanding::when::{Clock, Day, Problem, When, resolve};

@@ -65,6 +65,15 @@ fn doses_are_known_in_four_languages() {
         "günde üç kez alın",
         "8 saatte bir alabilirsiniz",
         "500 miligram",
+        "take 1 g of paracetamol",
+        "paracetamol 1 g",
+        "paracetamol up to 1.5 grams",
+        "half a gram of ibuprofen",
+        "ein Gramm Paracetamol",
+        "nehmen Sie 2 g von Ibuprofen",
+        "1 gram parasetamol",
+        "باراسيتامول 1 غرام",
+        "غرام واحد، أي 1 جرام من الباراسيتامول",
         "خذ 500 ملغ",
         "خذ ٥٠٠ ملغ",
         "تناول حبتين",
@@ -105,6 +114,21 @@ fn diagnoses_are_known_in_four_languages() {
         "يبدو أنه خراج",
         "ربما تكون عدوى",
         "أنت تعاني من الصدفية",
+        // What is denied or asked in another clause denies no diagnosis.
+        "I'm not a doctor, but you probably have an infection",
+        "I am not a doctor but you probably have an infection",
+        "Don't worry, it sounds like gingivitis",
+        "Don't worry – it sounds like gingivitis",
+        "Do you know, that sounds like gingivitis",
+        "In my opinion you have an infection",
+        "I don't know if it helps, but you probably have an infection",
+        "If you ask me: you have an infection",
+        "Keine Sorge, das klingt nach einer Entzündung",
+        "Ich bin kein Arzt, aber das ist wahrscheinlich Karies",
+        "Endişelenmeyin, bu muhtemelen iltihap",
+        "Eğer bana sorarsanız bilmiyorum ama bu muhtemelen iltihap",
+        "لا تقلق، يبدو أنه التهاب",
+        "لست طبيبة ولا أعرف لكن يبدو أنه التهاب",
     ] {
         for said in both_ways(diagnosis) {
             assert!(said.contains(INSTEAD), "{diagnosis}: {said}");
@@ -128,6 +152,13 @@ fn what_a_front_desk_says_passes() {
         "Sie haben wahrscheinlich Fragen. Der Eingriff dauert 6 bis 8 Stunden.",
         "Şeker hastalığınız var mı? İşlem 6-8 saat sürer, 2 gün dinlenin.",
         "هل لديك سكري؟ تستغرق العملية من 6 إلى 8 ساعات. لديك موعد يوم الجمعة.",
+        // A condition holds over a comma.
+        "If you have a fever, you may have an infection. Wenn Sie Fieber haben, könnte es eine Entzündung sein.",
+        "Eğer ateşiniz varsa, bu muhtemelen iltihap demektir. إذا ارتفعت الحرارة، ربما تكون عدوى.",
+        "هل تدخن، أو لديك سكري؟",
+        "We can't tell whether you have an infection, and we do not say that you have one.",
+        // Grams are a dose beside a medicine alone.
+        "It has 5 g of fat. The parcel weighs 2g, or 300 grams. Ein Gramm Gold.",
     ] {
         assert_eq!(both_ways(fine), [fine, fine]);
     }
