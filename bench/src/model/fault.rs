@@ -80,6 +80,8 @@ faults! {
     WholeCalls,
     /// Tool calls come whole, each with an id of its own and all with index 0.
     SameIndex,
+    /// Every chunk has a `finish_reason`, which is empty until the reply is at its end; the connection breaks after the third one.
+    EmptyReasons,
 }
 
 impl Fault {

@@ -113,7 +113,7 @@ impl Writer {
             if written == BEFORE_A_FAULT {
                 match fault {
                     Fault::Stall => return self.stall().await,
-                    Fault::Disconnect => return self.disconnect().await,
+                    Fault::Disconnect | Fault::EmptyReasons => return self.disconnect().await,
                     Fault::ErrorChunk => {
                         self.raw("data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n")
                             .await?;
@@ -235,7 +235,11 @@ impl Writer {
             chunk["x_groq"] = json!({"id": [1, {"deep": true}]});
             comment = ": OPENROUTER PROCESSING\n\nevent: ping\ndata:\n\n";
         }
-        chunk["choices"] = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]);
+        let reason = match self.answer.fault {
+            Some(Fault::EmptyReasons) => json!(""),
+            _ => Value::Null,
+        };
+        chunk["choices"] = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason}]);
         self.raw(&format!("{comment}data: {chunk}\n\n")).await
     }
 

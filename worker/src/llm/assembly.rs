@@ -86,7 +86,11 @@ impl Assembly {
             self.usage = Some(Usage { prompt, completion });
         }
         let choice = &chunk["choices"][0];
-        if let Some(reason) = choice["finish_reason"].as_str() {
+        // Some servers send an empty one with every chunk but the last.
+        if let Some(reason) = choice["finish_reason"]
+            .as_str()
+            .filter(|reason| !reason.is_empty())
+        {
             self.finished = true;
             self.cut = matches!(reason, "length" | "content_filter");
         }

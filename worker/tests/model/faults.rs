@@ -32,6 +32,7 @@ async fn every_fault_that_passes_ends_in_the_same_reply() {
         (F::StallAtOnce, 2),
         (F::Disconnect, 2),
         (F::DisconnectAtOnce, 2),
+        (F::EmptyReasons, 2),
         (F::ErrorChunk, 2),
         (F::BadUtf8, 2),
         (F::RateLimited, 2),
@@ -58,6 +59,7 @@ async fn a_fault_that_stays_ends_in_an_honest_reply() {
         F::StallAtOnce,
         F::Disconnect,
         F::DisconnectAtOnce,
+        F::EmptyReasons,
         F::ErrorChunk,
         F::BadUtf8,
         F::RateLimited,
@@ -76,7 +78,7 @@ async fn a_fault_that_stays_ends_in_an_honest_reply() {
         let fine = match fault {
             F::Endless => text.ends_with('…') && text.len() < 30_000,
             F::Nul => text.starts_with("Hello!"),
-            F::Stall | F::Disconnect | F::ErrorChunk | F::BrokenJson | F::BadUtf8 => {
+            F::Stall | F::Disconnect | F::EmptyReasons | F::ErrorChunk | F::BrokenJson | F::BadUtf8 => {
                 text.starts_with("Hello!") && text.contains("I was interrupted")
             }
             _ => by_rules,

@@ -35,6 +35,7 @@ async fn every_fault_that_comes_once_ends_in_the_models_reply_or_an_honest_one()
                 | Fault::BadUtf8
                 | Fault::CutShort
                 | Fault::Flood
+                | Fault::EmptyReasons
         );
         assert_eq!(server.requests().len(), 1 + usize::from(again), "{fault:?}");
         let whole = said.text == HELLO;
