@@ -82,6 +82,8 @@ faults! {
     SameIndex,
     /// Every chunk has a `finish_reason`, which is empty until the reply is at its end; the connection breaks after the third one.
     EmptyReasons,
+    /// An error object and a line that is not JSON follow the chunk with the `finish_reason`.
+    ErrorAtTheEnd,
 }
 
 impl Fault {

@@ -200,6 +200,10 @@ impl Writer {
             return self.raw(&format!("data: {last}")).await;
         }
         self.raw(&format!("data: {last}\n\n")).await?;
+        if fault == Fault::ErrorAtTheEnd {
+            self.raw("data: {\"error\":{\"message\":\"no usage\",\"code\":500}}\n\ndata: oops\n\n")
+                .await?;
+        }
         if fault != Fault::NoUsage {
             last["choices"] = json!([]);
             last["usage"] = usage(&self.answer);

@@ -51,9 +51,17 @@ impl Assembly {
     /// Takes the data of one event, and returns the text in it.
     ///
     /// # Errors
-    /// It is no chunk: a word may be missing now.
+    /// It is no chunk, and the reply has not ended: a word may be missing now.
     pub(crate) fn take(&mut self, data: &str) -> Result<Option<String>, Failure> {
-        let data = data.trim();
+        let ended = self.finished;
+        match self.read(data.trim()) {
+            // The model has said all that it wanted to: what is garbled is the server's word about it.
+            Err(Failure::Unreadable) if ended => Ok(None),
+            taken => taken,
+        }
+    }
+
+    fn read(&mut self, data: &str) -> Result<Option<String>, Failure> {
         if data == "[DONE]" {
             self.finished = true;
             return Ok(None);
@@ -263,6 +271,21 @@ mod tests {
         for broken in ["{", "oops", r#"{"error":{"message":"x"}}"#] {
             assert_eq!(Assembly::default().take(broken), Err(Failure::Unreadable));
         }
+    }
+
+    #[test]
+    fn what_is_broken_behind_the_end_does_not_undo_the_reply() {
+        let (text, completion) = assembled(&[
+            r#"{"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}"#,
+            "{",
+            r#"{"error":{"message":"x"}}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
+        ]);
+        assert_eq!(text, "Hi");
+        assert!(completion.unwrap().usage.is_some(), "what follows is still read");
+        // An error beside the end is one.
+        let both = r#"{"error":{"message":"x"},"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+        assert_eq!(Assembly::default().take(both), Err(Failure::Unreadable));
     }
 
     #[test]

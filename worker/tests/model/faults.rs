@@ -27,6 +27,7 @@ async fn every_fault_that_passes_ends_in_the_same_reply() {
         (F::UnknownFields, 1),
         (F::EmptyChoices, 1),
         (F::NotStreamed, 1),
+        (F::ErrorAtTheEnd, 1),
         (F::BrokenJson, 2),
         (F::Stall, 2),
         (F::StallAtOnce, 2),
