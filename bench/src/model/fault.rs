@@ -84,6 +84,8 @@ faults! {
     EmptyReasons,
     /// An error object and a line that is not JSON follow the chunk with the `finish_reason`.
     ErrorAtTheEnd,
+    /// Tool calls come whole, all with index 0, and without ids.
+    SameIndexNoIds,
 }
 
 impl Fault {

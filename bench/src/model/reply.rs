@@ -162,10 +162,13 @@ impl Writer {
                 .collect();
             return self.delta(json!({ "tool_calls": whole })).await;
         }
-        if fault == Fault::SameIndex {
+        if matches!(fault, Fault::SameIndex | Fault::SameIndexNoIds) {
             for (number, call) in calls.iter().enumerate() {
-                let call = json!({"index": 0, "id": format!("call_{number}"), "type": "function",
+                let mut call = json!({"index": 0, "id": format!("call_{number}"), "type": "function",
                     "function": {"name": call.name, "arguments": arguments(call)}});
+                if fault == Fault::SameIndexNoIds {
+                    call["id"] = json!("");
+                }
                 self.delta(json!({ "tool_calls": [call] })).await?;
             }
             return Ok(());

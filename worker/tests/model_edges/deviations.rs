@@ -58,7 +58,7 @@ async fn who_asks_for_an_hours_patience_is_not_asked_again() {
 
 #[tokio::test]
 async fn calls_that_share_an_index_are_two_calls() {
-    for fault in [Fault::SameIndex, Fault::WholeCalls] {
+    for fault in [Fault::SameIndex, Fault::SameIndexNoIds, Fault::WholeCalls] {
         let server = server(vec![
             Rule::when("").in_round(1).says("We are open every day."),
             Rule::when("")
