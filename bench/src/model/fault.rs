@@ -74,7 +74,7 @@ faults! {
     ErrorBody,
     /// A line that never ends.
     Flood,
-    /// Bytes that are no UTF-8.
+    /// Among the chunks is one whose text is no UTF-8.
     BadUtf8,
     /// Tool calls come whole, without an index and with an object for arguments.
     WholeCalls,
@@ -86,6 +86,8 @@ faults! {
     ErrorAtTheEnd,
     /// Tool calls come whole, all with index 0, and without ids.
     SameIndexNoIds,
+    /// The stream begins with a byte order mark.
+    Bom,
 }
 
 impl Fault {

@@ -86,6 +86,12 @@ impl Writer {
             Fault::DisconnectAtOnce => return self.disconnect().await,
             Fault::Empty => return self.raw("data: [DONE]\n\n").await,
             Fault::Flood => return self.flood().await,
+            // In pieces, as everything may come.
+            Fault::Bom => {
+                self.bytes(Bytes::from_static(b"\xef\xbb")).await?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                self.bytes(Bytes::from_static(b"\xbf")).await?;
+            }
             _ => {}
         }
         self.delta(json!({"role": "assistant", "content": ""})).await?;

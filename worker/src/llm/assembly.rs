@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::utf8::Utf8;
 
 /// The most calls that one reply may have.
 const MAX_CALLS: usize = 8;
@@ -78,7 +79,8 @@ impl Assembly {
     /// # Errors
     /// It is none.
     pub(crate) fn take_whole(&mut self, body: &[u8]) -> Result<Option<String>, Failure> {
-        let whole: Value = serde_json::from_slice(body).map_err(|_| Failure::Unreadable)?;
+        let whole: Value =
+            serde_json::from_str(&Utf8::default().next(body)).map_err(|_| Failure::Unreadable)?;
         self.finished = true;
         self.chunk(&whole, "message")
     }
@@ -352,6 +354,13 @@ mod tests {
         // An error beside the end is one.
         let both = r#"{"error":{"message":"x"},"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
         assert_eq!(Assembly::default().take(both), Err(Failure::Unreadable));
+    }
+
+    #[test]
+    fn a_whole_reply_may_begin_with_a_byte_order_mark() {
+        let body = "\u{feff}{\"choices\":[{\"message\":{\"content\":\"Hi\"}}]}";
+        let text = Assembly::default().take_whole(body.as_bytes());
+        assert_eq!(text, Ok(Some("Hi".to_owned())));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::assembly::{Assembly, Completion};
 use super::attachments::transcript;
 use super::config::Settings;
 use super::failure::Failure;
+use super::utf8::Utf8;
 use super::wire::Body;
 
 /// The most bytes that are read of one reply: some thirty thousand chunks, most of which may be thoughts that nobody hears.
@@ -258,7 +259,11 @@ async fn body_of(response: Response) -> Result<Vec<u8>, Failure> {
 /// The data of each event.
 fn events(response: Response) -> BoxStream<'static, Result<String, Failure>> {
     let end = stream::once(std::future::ready(Ok(Bytes::from_static(END.as_bytes()))));
-    EventStream::new(capped(response, Caps::of_lines()).chain(end))
+    let mut utf8 = Utf8::default();
+    let text = capped(response, Caps::of_lines())
+        .chain(end)
+        .map_ok(move |bytes| utf8.next(&bytes));
+    EventStream::new(text)
         .map(|event| match event {
             Ok(event) => Ok(event.data),
             Err(EventStreamError::Transport(failure)) => Err(failure),

@@ -1,6 +1,6 @@
 //! The engine that thinks with a language model: the same agents, the same state, another way to find words.
 //!
-//! - [`config`]: the settings; [`client`], [`assembly`], [`wire`] and [`failure`]: one server; [`models`] and [`circuit`]: several tries and models, and when not to try
+//! - [`config`]: the settings; [`client`], [`utf8`], [`assembly`], [`wire`] and [`failure`]: one server; [`models`] and [`circuit`]: several tries and models, and when not to try
 //! - [`manager`] runs a turn; [`work`] is the session that its [`tools`] change; [`memory`] and [`history`] are what the model is
 //!   told of the past, [`prompt`] everything else
 //! - [`attachments`] opens what a visitor attached, and [`fetch`] gets it from where a stranger says that it is
@@ -24,6 +24,7 @@ mod prompt;
 mod seam;
 mod thoughts;
 mod tools;
+mod utf8;
 mod voice;
 mod wire;
 mod work;

@@ -32,7 +32,6 @@ async fn every_fault_that_comes_once_ends_in_the_models_reply_or_an_honest_one()
                 | Fault::Html
                 | Fault::ErrorChunk
                 | Fault::ErrorBody
-                | Fault::BadUtf8
                 | Fault::CutShort
                 | Fault::Flood
                 | Fault::EmptyReasons
