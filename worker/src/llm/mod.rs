@@ -3,7 +3,8 @@
 //! - [`config`]: the settings; [`client`], [`utf8`], [`assembly`], [`wire`] and [`failure`]: one server; [`models`] and [`circuit`]: several tries and models, and when not to try
 //! - [`manager`] runs a turn; [`work`] is the session that its [`tools`] change; [`memory`] and [`history`] are what the model is
 //!   told of the past, [`prompt`] everything else
-//! - [`attachments`] opens what a visitor attached, and [`fetch`] gets it from where a stranger says that it is
+//! - [`attachments`] opens what a visitor attached, [`fetch`] gets it from where a stranger says that it is, and
+//!   [`transcription`] has written down what is said in it
 //! - [`voice`] says what the model says, through [`thoughts`], [`clean`], [`seam`] and [`guard`]
 
 mod assembly;
@@ -24,6 +25,7 @@ mod prompt;
 mod seam;
 mod thoughts;
 mod tools;
+mod transcription;
 mod utf8;
 mod voice;
 mod wire;
