@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bench::model::{FakeModel, Fault, Gate, Rule};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use worker::agents::{Agent, Reply};
 
-use crate::{HELLO, PATIENCE, Said, manager, run, turn};
+use crate::{HELLO, PATIENCE, Said, manager, manager_at, run, turn};
 
 /// Servers that fall silent are not waited for long; the others may be as slow as the machine is.
 fn patience(fault: Fault) -> &'static [&'static str] {
@@ -126,4 +127,28 @@ async fn the_first_word_does_not_wait_for_the_second_and_a_turn_that_is_dropped_
     tokio::time::timeout(PATIENCE, server.abandoned())
         .await
         .expect("the server is told");
+}
+
+/// A system drops the handshakes that a full backlog has no place for.
+#[tokio::test]
+async fn an_address_that_never_answers_a_handshake_is_given_up_after_the_connect_deadline() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(connected) =
+        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+    {
+        waiting.push(connected.unwrap());
+        assert!(waiting.len() < 10, "a backlog that is never full");
+    }
+    let deadlines = [
+        ["--llm-connect-deadline", "100ms"],
+        ["--llm-read-deadline", "1h"],
+        ["--llm-retry-for", "1ms"],
+    ];
+    let manager = manager_at(&format!("http://{address}/v1"), deadlines.as_flattened());
+    let said = run(&manager, &turn("Hello")).await;
+    assert!(said.text.starts_with("I can't think as freely"), "{}", said.text);
 }
