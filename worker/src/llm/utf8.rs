@@ -20,10 +20,10 @@ impl Utf8 {
         let mut text = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
             text.push_str(chunk.valid());
-            let ends_within =
-                |rest| std::str::from_utf8(rest).is_err_and(|error| error.error_len().is_none());
-            if ends_within(chunk.invalid()) {
-                self.begun = chunk.invalid().to_vec();
+            // Of all but the last one the rest cannot come any more.
+            self.begun.clear();
+            if std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none()) {
+                self.begun.extend(chunk.invalid());
             }
         }
         if !self.within {
@@ -54,6 +54,11 @@ mod tests {
         assert_eq!(
             decoded(&[b"a\xffb\xc3", b"\xbc\xf0\x9f", b"c\xfe", b"d"]),
             ["ab", "ü", "c", "d"]
+        );
+        assert_eq!(
+            decoded(&[b"\xe2\x82a", b"\xacb"]),
+            ["a", "b"],
+            "half a character ends with the next one"
         );
     }
 
