@@ -1,7 +1,9 @@
 //! The dialogues of `e2e/dialogues/` through the offline rules, and those with a script through the engine with a model.
 
 use bench::model::{FakeModel, Rule};
+use e2e::dialogues::meter::Cost;
 use e2e::dialogues::{Dialogue, Engine, Played, file, play, scripted};
+use serde_json::json;
 use worker::agents::offline::Manager;
 
 /// What is to be read where a dialogue went wrong; nothing where it went well.
@@ -76,4 +78,26 @@ async fn a_model_that_greets_whatever_is_said_passes_few_dialogues() {
         "{} of {count} pass: {passed:?}",
         passed.len()
     );
+}
+
+/// Two questions to the model in the first turn, one in the second; the fake one reads 100 tokens each time and writes one a word.
+#[tokio::test]
+async fn what_a_conversation_costs_is_the_sum_of_what_the_server_counts() {
+    let server = FakeModel::start(vec![
+        Rule::when("open").calls("lookup", json!({"topic": "hours"})),
+        Rule::when("open").in_round(1).says("We are open every day."),
+        Rule::when("thanks").says("You are welcome."),
+    ])
+    .await
+    .unwrap();
+    let turns = "name = 'cost'\nturn = [{say = 'When are you open?'}, {say = 'Thanks'}]";
+    let dialogue: Dialogue = toml::from_str(turns).unwrap();
+    let played = play(&scripted::asking(&server).unwrap(), Engine::Model, &dialogue).await;
+    let expected = Cost {
+        requests: 3,
+        prompt_tokens: 300,
+        completion_tokens: 5 + 3,
+        failures: Vec::new(),
+    };
+    assert_eq!(played.cost, expected, "{}", played.transcript);
 }

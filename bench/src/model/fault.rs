@@ -74,12 +74,20 @@ faults! {
     ErrorBody,
     /// A line that never ends.
     Flood,
-    /// Bytes that are no UTF-8.
+    /// Among the chunks is one whose text is no UTF-8.
     BadUtf8,
     /// Tool calls come whole, without an index and with an object for arguments.
     WholeCalls,
     /// Tool calls come whole, each with an id of its own and all with index 0.
     SameIndex,
+    /// Every chunk has a `finish_reason`, which is empty until the reply is at its end; the connection breaks after the third one.
+    EmptyReasons,
+    /// An error object and a line that is not JSON follow the chunk with the `finish_reason`.
+    ErrorAtTheEnd,
+    /// Tool calls come whole, all with index 0, and without ids.
+    SameIndexNoIds,
+    /// The stream begins with a byte order mark.
+    Bom,
 }
 
 impl Fault {

@@ -86,6 +86,12 @@ impl Writer {
             Fault::DisconnectAtOnce => return self.disconnect().await,
             Fault::Empty => return self.raw("data: [DONE]\n\n").await,
             Fault::Flood => return self.flood().await,
+            // In pieces, as everything may come.
+            Fault::Bom => {
+                self.bytes(Bytes::from_static(b"\xef\xbb")).await?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                self.bytes(Bytes::from_static(b"\xbf")).await?;
+            }
             _ => {}
         }
         self.delta(json!({"role": "assistant", "content": ""})).await?;
@@ -113,7 +119,7 @@ impl Writer {
             if written == BEFORE_A_FAULT {
                 match fault {
                     Fault::Stall => return self.stall().await,
-                    Fault::Disconnect => return self.disconnect().await,
+                    Fault::Disconnect | Fault::EmptyReasons => return self.disconnect().await,
                     Fault::ErrorChunk => {
                         self.raw("data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n")
                             .await?;
@@ -162,10 +168,13 @@ impl Writer {
                 .collect();
             return self.delta(json!({ "tool_calls": whole })).await;
         }
-        if fault == Fault::SameIndex {
+        if matches!(fault, Fault::SameIndex | Fault::SameIndexNoIds) {
             for (number, call) in calls.iter().enumerate() {
-                let call = json!({"index": 0, "id": format!("call_{number}"), "type": "function",
+                let mut call = json!({"index": 0, "id": format!("call_{number}"), "type": "function",
                     "function": {"name": call.name, "arguments": arguments(call)}});
+                if fault == Fault::SameIndexNoIds {
+                    call["id"] = json!("");
+                }
                 self.delta(json!({ "tool_calls": [call] })).await?;
             }
             return Ok(());
@@ -200,6 +209,10 @@ impl Writer {
             return self.raw(&format!("data: {last}")).await;
         }
         self.raw(&format!("data: {last}\n\n")).await?;
+        if fault == Fault::ErrorAtTheEnd {
+            self.raw("data: {\"error\":{\"message\":\"no usage\",\"code\":500}}\n\ndata: oops\n\n")
+                .await?;
+        }
         if fault != Fault::NoUsage {
             last["choices"] = json!([]);
             last["usage"] = usage(&self.answer);
@@ -235,7 +248,11 @@ impl Writer {
             chunk["x_groq"] = json!({"id": [1, {"deep": true}]});
             comment = ": OPENROUTER PROCESSING\n\nevent: ping\ndata:\n\n";
         }
-        chunk["choices"] = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]);
+        let reason = match self.answer.fault {
+            Some(Fault::EmptyReasons) => json!(""),
+            _ => Value::Null,
+        };
+        chunk["choices"] = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason}]);
         self.raw(&format!("{comment}data: {chunk}\n\n")).await
     }
 

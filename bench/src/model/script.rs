@@ -24,6 +24,9 @@ pub struct Script {
     /// What every voice message says.
     #[serde(default)]
     pub transcript: String,
+    /// What goes wrong when one is asked for what it says: one a request, as far as it is a refusal; after the last one nothing does.
+    #[serde(default)]
+    pub transcript_faults: Vec<Fault>,
     /// The rules.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -33,6 +34,8 @@ pub struct FakeModel {
 struct Shared {
     script: Arc<Script>,
     records: Records,
+    /// How often a transcript was asked for.
+    transcribed: Arc<AtomicUsize>,
 }
 
 impl FakeModel {
@@ -55,6 +58,7 @@ impl FakeModel {
         let shared = Shared {
             script: Arc::new(script),
             records: records.clone(),
+            transcribed: Arc::default(),
         };
         let router = Router::new()
             .route("/v1/chat/completions", post(complete))
@@ -124,8 +128,20 @@ async fn complete(State(shared): State<Shared>, request: Request) -> Response {
     };
     let answer = shared.script.answer(&model, messages);
     let streamed = body["stream"] == true && answer.fault != Some(Fault::NotStreamed);
-    match answer.fault {
-        Some(fault @ (Fault::RateLimited | Fault::RateLimitedLong)) => {
+    if let Some(refusal) = answer.fault.and_then(|fault| refusal(fault, &body)) {
+        return refusal;
+    }
+    if streamed {
+        let body = reply::streamed(model, answer, shared.records, number);
+        return ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response();
+    }
+    Json(reply::whole(&model, &answer)).into_response()
+}
+
+/// What is answered instead of a reply to `body`, where the fault is that there is none.
+fn refusal(fault: Fault, body: &Value) -> Option<Response> {
+    let refusal = match fault {
+        Fault::RateLimited | Fault::RateLimitedLong => {
             let error = json!({"error": {"message": "slow down", "type": "rate_limit_exceeded"}});
             let seconds = if fault == Fault::RateLimited { "1" } else { "3600" };
             (
@@ -135,29 +151,25 @@ async fn complete(State(shared): State<Shared>, request: Request) -> Response {
             )
                 .into_response()
         }
-        Some(Fault::ErrorBody) => {
+        Fault::ErrorBody => {
             Json(json!({"error": {"message": "model is loading", "code": 503}})).into_response()
         }
-        Some(Fault::ServerError) => {
+        Fault::ServerError => {
             let page = format!("<h1>Internal error</h1>{body}");
             (StatusCode::INTERNAL_SERVER_ERROR, page).into_response()
         }
-        Some(Fault::Unauthorized) => {
+        Fault::Unauthorized => {
             let error = json!({"error": {"message": "Incorrect API key provided"}});
             (StatusCode::UNAUTHORIZED, Json(error)).into_response()
         }
-        Some(Fault::Html) => (
+        Fault::Html => (
             [(header::CONTENT_TYPE, "text/html")],
             "<html>Sign in to the hotel's network</html>",
         )
             .into_response(),
-        _ if streamed => (
-            [(header::CONTENT_TYPE, "text/event-stream")],
-            reply::streamed(model, answer, shared.records, number),
-        )
-            .into_response(),
-        _ => Json(reply::whole(&model, &answer)).into_response(),
-    }
+        _ => return None,
+    };
+    Some(refusal)
 }
 
 async fn transcribe(State(shared): State<Shared>, request: Request) -> Response {
@@ -167,7 +179,11 @@ async fn transcribe(State(shared): State<Shared>, request: Request) -> Response 
     };
     recorded.body = json!({ "bytes": bytes.len() });
     shared.records.add(recorded);
-    Json(json!({ "text": shared.script.transcript })).into_response()
+    let before = shared.transcribed.fetch_add(1, Ordering::SeqCst);
+    let fault = shared.script.transcript_faults.get(before).copied();
+    fault
+        .and_then(|fault| refusal(fault, &Value::Null))
+        .unwrap_or_else(|| Json(json!({ "text": shared.script.transcript })).into_response())
 }
 
 fn recorded(request: &Request) -> Recorded {

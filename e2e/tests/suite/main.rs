@@ -11,6 +11,7 @@ mod database;
 mod deliveries;
 mod delivery_errors;
 mod delivery_media;
+mod dialogues_command;
 mod erasure;
 mod failed;
 mod in_process;

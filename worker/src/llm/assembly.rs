@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::utf8::Utf8;
 
 /// The most calls that one reply may have.
 const MAX_CALLS: usize = 8;
@@ -51,9 +52,17 @@ impl Assembly {
     /// Takes the data of one event, and returns the text in it.
     ///
     /// # Errors
-    /// It is no chunk: a word may be missing now.
+    /// It is no chunk, and the reply has not ended: a word may be missing now.
     pub(crate) fn take(&mut self, data: &str) -> Result<Option<String>, Failure> {
-        let data = data.trim();
+        let ended = self.finished;
+        match self.read(data.trim()) {
+            // The model has said all that it wanted to: what is garbled is the server's word about it.
+            Err(Failure::Unreadable) if ended => Ok(None),
+            taken => taken,
+        }
+    }
+
+    fn read(&mut self, data: &str) -> Result<Option<String>, Failure> {
         if data == "[DONE]" {
             self.finished = true;
             return Ok(None);
@@ -70,7 +79,8 @@ impl Assembly {
     /// # Errors
     /// It is none.
     pub(crate) fn take_whole(&mut self, body: &[u8]) -> Result<Option<String>, Failure> {
-        let whole: Value = serde_json::from_slice(body).map_err(|_| Failure::Unreadable)?;
+        let whole: Value =
+            serde_json::from_str(&Utf8::default().next(body)).map_err(|_| Failure::Unreadable)?;
         self.finished = true;
         self.chunk(&whole, "message")
     }
@@ -86,7 +96,11 @@ impl Assembly {
             self.usage = Some(Usage { prompt, completion });
         }
         let choice = &chunk["choices"][0];
-        if let Some(reason) = choice["finish_reason"].as_str() {
+        // Some servers send an empty one with every chunk but the last.
+        if let Some(reason) = choice["finish_reason"]
+            .as_str()
+            .filter(|reason| !reason.is_empty())
+        {
             self.finished = true;
             self.cut = matches!(reason, "length" | "content_filter");
         }
@@ -110,12 +124,24 @@ impl Assembly {
             None => self.calls.last().map_or(place, |(index, _)| *index),
         });
         let id = delta["id"].as_str().filter(|id| !id.is_empty());
-        // The last one with this index: some servers give the same to all calls, and only an id of its own and a name tell a new
-        // one. Others send an id with every piece, but the name once.
-        let known = self.calls.iter().rposition(|(known, call)| {
-            let another = name.is_some() && id.is_some_and(|id| !call.id.is_empty() && call.id != id);
-            *known == index && !another
-        });
+        let more = match &function["arguments"] {
+            Value::String(piece) => !piece.trim().is_empty(),
+            whole => !whole.is_null(),
+        };
+        // Some servers give the same index to all calls, others send the name or the id of one again with every piece. So a new call
+        // has an id of its own beside its name or, where there are no ids, a name of its own or more than the known one can take.
+        let another = |call: &RawCall| match (name, id) {
+            (None, _) => false,
+            (_, Some(id)) if !call.id.is_empty() => call.id != id,
+            (Some(name), _) => {
+                (!call.name.is_empty() && call.name != name) || (more && is_object(&call.arguments))
+            }
+        };
+        // The last one with this index, where there are several.
+        let known = self
+            .calls
+            .iter()
+            .rposition(|(known, call)| *known == index && !another(call));
         let position = known.unwrap_or_else(|| {
             self.calls.push((index, RawCall::default()));
             self.calls.len() - 1
@@ -173,6 +199,11 @@ impl Assembly {
             spoke: self.spoke,
         })
     }
+}
+
+/// Whether these arguments are whole: behind an object nothing can follow.
+fn is_object(arguments: &str) -> bool {
+    serde_json::from_str::<serde_json::Map<String, Value>>(arguments).is_ok()
 }
 
 /// The text of a content, which some servers send in parts; parts of other types are thoughts, and not for visitors.
@@ -241,6 +272,55 @@ mod tests {
         assert_eq!((calls.len(), calls[0].arguments.as_str()), (2, "{\"x\":1}"));
     }
 
+    /// The names and arguments that come of pieces which all have index 0.
+    fn of_one_index(pieces: &[(&str, &str, &str)]) -> Vec<(String, String)> {
+        let mut assembly = Assembly::default();
+        for (id, name, arguments) in pieces {
+            let function = serde_json::json!({"name": name, "arguments": arguments});
+            let call = serde_json::json!({"index": 0, "id": id, "function": function});
+            let chunk = serde_json::json!({"choices": [{"delta": {"tool_calls": [call]}}]});
+            assembly.take(&chunk.to_string()).unwrap();
+        }
+        assembly.take("[DONE]").unwrap();
+        let calls = assembly.finish().unwrap().calls;
+        calls
+            .into_iter()
+            .map(|call| (call.name, call.arguments))
+            .collect()
+    }
+
+    #[test]
+    fn calls_that_share_an_index_are_told_apart_by_what_is_whole() {
+        let calls = |calls: &[(&str, &str)]| {
+            let own = calls
+                .iter()
+                .map(|(name, arguments)| ((*name).to_owned(), (*arguments).to_owned()));
+            own.collect::<Vec<_>>()
+        };
+        let two = calls(&[("a", "{}"), ("a", r#"{"x":1}"#)]);
+        for pieces in [
+            [("", "a", "{}"), ("", "a", r#"{"x":1}"#)],
+            [("1", "a", "{}"), ("2", "a", r#"{"x":1}"#)],
+        ] {
+            assert_eq!(of_one_index(&pieces), two, "{pieces:?}");
+        }
+        // A call without arguments is whole where another name follows.
+        assert_eq!(
+            of_one_index(&[("", "a", ""), ("", "b", "{}")]),
+            calls(&[("a", ""), ("b", "{}")])
+        );
+        // Servers that repeat the name, and the id, with every piece, be there anything in it or not.
+        for id in ["", "1"] {
+            let pieces = ["", r#"{"x":{"y""#, r#":"}"}"#, "}", "", "\n"].map(|piece| (id, "a", piece));
+            assert_eq!(of_one_index(&pieces), calls(&[("a", "{\"x\":{\"y\":\"}\"}}\n")]));
+        }
+        // Or an id of its own with every piece, but the name once.
+        assert_eq!(
+            of_one_index(&[("1", "a", "{}"), ("2", "", "\n"), ("3", "", "")]),
+            calls(&[("a", "{}\n")])
+        );
+    }
+
     #[test]
     fn what_nobody_knows_is_passed_over_and_what_is_broken_is_not() {
         let (text, completion) = assembled(&[
@@ -259,6 +339,28 @@ mod tests {
         for broken in ["{", "oops", r#"{"error":{"message":"x"}}"#] {
             assert_eq!(Assembly::default().take(broken), Err(Failure::Unreadable));
         }
+    }
+
+    #[test]
+    fn what_is_broken_behind_the_end_does_not_undo_the_reply() {
+        let (text, completion) = assembled(&[
+            r#"{"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}"#,
+            "{",
+            r#"{"error":{"message":"x"}}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#,
+        ]);
+        assert_eq!(text, "Hi");
+        assert!(completion.unwrap().usage.is_some(), "what follows is still read");
+        // An error beside the end is one.
+        let both = r#"{"error":{"message":"x"},"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+        assert_eq!(Assembly::default().take(both), Err(Failure::Unreadable));
+    }
+
+    #[test]
+    fn a_whole_reply_may_begin_with_a_byte_order_mark() {
+        let body = "\u{feff}{\"choices\":[{\"message\":{\"content\":\"Hi\"}}]}";
+        let text = Assembly::default().take_whole(body.as_bytes());
+        assert_eq!(text, Ok(Some("Hi".to_owned())));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
-use serde_json::Value;
 use shared::media::{Media, MediaKind};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
@@ -165,12 +164,6 @@ fn picture(bytes: &[u8]) -> Option<&'static str> {
         [b'G', b'I', b'F', b'8', ..] => Some(PICTURES[3]),
         _ => None,
     }
-}
-
-/// The text in a server's answer to `/audio/transcriptions`.
-pub(crate) fn transcript(body: &[u8]) -> Option<String> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    answer["text"].as_str().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -11,12 +11,11 @@ use futures_util::{StreamExt, TryStreamExt};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::assembly::{Assembly, Completion};
-use super::attachments::transcript;
 use super::config::Settings;
 use super::failure::Failure;
+use super::utf8::Utf8;
 use super::wire::Body;
 
 /// The most bytes that are read of one reply: some thirty thousand chunks, most of which may be thoughts that nobody hears.
@@ -35,7 +34,7 @@ const END: &str = "\n\n";
 /// A client of one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     settings: Settings,
 }
 
@@ -104,51 +103,8 @@ impl Client {
     }
 }
 
-impl Client {
-    /// What is said in a sound file of type `kind`.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub(crate) async fn transcribe(&self, model: &str, kind: &str, sound: &[u8]) -> Result<String, Failure> {
-        let boundary = Uuid::now_v7().simple();
-        // A stranger's server has named the type: nothing of it but letters and digits may stand in quotes.
-        let name: String = kind
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take_while(char::is_ascii_alphanumeric)
-            .collect();
-        let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--{boundary}\r\n\
-            Content-Disposition: form-data; name=\"file\"; filename=\"voice.{name}\"\r\nContent-Type: {kind}\r\n\r\n"
-        );
-        let body = [
-            head.as_bytes(),
-            sound,
-            format!("\r\n--{boundary}--\r\n").as_bytes(),
-        ]
-        .concat();
-        let sent = self
-            .http
-            .post(self.settings.transcriptions.clone())
-            .header(AUTHORIZATION, self.settings.authorization.clone())
-            .header(CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"))
-            .body(body)
-            .send();
-        let answered = async {
-            let response = sent.await.map_err(|_| Failure::Unreachable)?;
-            refused(&response)?;
-            body_of(response).await
-        };
-        let body = timeout(self.settings.read_deadline, answered)
-            .await
-            .map_err(|_| Failure::Silent)??;
-        transcript(&body).ok_or(Failure::Unreadable)
-    }
-}
-
-fn refused(response: &Response) -> Result<(), Failure> {
+/// Nothing, where the answer is no refusal.
+pub(super) fn refused(response: &Response) -> Result<(), Failure> {
     if response.status() == StatusCode::OK {
         return Ok(());
     }
@@ -246,7 +202,8 @@ async fn whole(response: Response, deadline: Duration) -> Result<Running, Failur
     })
 }
 
-async fn body_of(response: Response) -> Result<Vec<u8>, Failure> {
+/// The whole of an answer.
+pub(super) async fn body_of(response: Response) -> Result<Vec<u8>, Failure> {
     capped(response, Caps::of_a_body())
         .try_fold(Vec::new(), async |mut body, bytes| {
             body.extend_from_slice(&bytes);
@@ -258,7 +215,11 @@ async fn body_of(response: Response) -> Result<Vec<u8>, Failure> {
 /// The data of each event.
 fn events(response: Response) -> BoxStream<'static, Result<String, Failure>> {
     let end = stream::once(std::future::ready(Ok(Bytes::from_static(END.as_bytes()))));
-    EventStream::new(capped(response, Caps::of_lines()).chain(end))
+    let mut utf8 = Utf8::default();
+    let text = capped(response, Caps::of_lines())
+        .chain(end)
+        .map_ok(move |bytes| utf8.next(&bytes));
+    EventStream::new(text)
         .map(|event| match event {
             Ok(event) => Ok(event.data),
             Err(EventStreamError::Transport(failure)) => Err(failure),

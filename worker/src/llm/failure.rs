@@ -63,11 +63,41 @@ impl Failure {
         }
     }
 
+    /// How long to wait before another try, where `wait` is our own idea of it and `left` our patience. Nothing where another try is
+    /// in vain, or the server asks for more patience than that.
+    pub(crate) fn pause(self, wait: Duration, left: Duration) -> Option<Duration> {
+        let wait = self.retry_after().map_or(wait, |asked| asked.max(wait));
+        (self.may_pass() && wait <= left).then_some(wait)
+    }
+
     /// What the server asks to be waited.
-    pub(crate) fn retry_after(self) -> Option<Duration> {
+    fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Status(_, after) => after,
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_waited_for_as_long_as_it_asks_and_patience_lasts() {
+        let second = Duration::from_secs;
+        for (failure, expected) in [
+            (Failure::Status(429, Some(second(2))), Some(second(2))),
+            (Failure::Status(503, Some(second(3))), Some(second(3))),
+            (Failure::Status(429, Some(second(4))), None),
+            (Failure::Status(429, Some(Duration::ZERO)), Some(second(1))),
+            (Failure::Status(500, None), Some(second(1))),
+            (Failure::Silent, Some(second(1))),
+            (Failure::Status(401, None), None),
+            (Failure::TooLong, None),
+        ] {
+            assert_eq!(failure.pause(second(1), second(3)), expected, "{failure:?}");
+        }
+        assert_eq!(Failure::Silent.pause(second(1), Duration::from_millis(999)), None);
     }
 }

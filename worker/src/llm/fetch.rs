@@ -32,6 +32,8 @@ pub(crate) struct Fetcher {
     http: reqwest::Client,
     allowed: Allowed,
     room: Arc<Semaphore>,
+    /// For one file, redirects included.
+    deadline: Duration,
 }
 
 impl fmt::Debug for Fetcher {
@@ -84,7 +86,12 @@ impl Fetcher {
             .build()
             .context("the client for attachments")?;
         let room = Arc::new(Semaphore::new(ROOM));
-        Ok(Self { http, allowed, room })
+        Ok(Self {
+            http,
+            allowed,
+            room,
+            deadline: DEADLINE,
+        })
     }
 
     /// Fetches `address`, whose type has to begin with one of `kinds`, and which may have `max` MiB.
@@ -92,7 +99,7 @@ impl Fetcher {
     /// # Errors
     /// See [`Unfetched`].
     pub(crate) async fn fetch(&self, address: &str, kinds: &[&str], max: u32) -> Result<File, Unfetched> {
-        timeout(DEADLINE, self.follow(address, kinds, max))
+        timeout(self.deadline, self.follow(address, kinds, max))
             .await
             .map_err(|_| Unfetched::Unavailable)?
     }
@@ -367,7 +374,24 @@ mod tests {
         assert_eq!(error("loop").await, Some(Unfetched::Unavailable));
         assert_eq!(error("to-metadata").await, Some(Unfetched::Forbidden));
         assert_eq!(error("to-loopback").await, Some(Unfetched::Forbidden));
+        assert_eq!(error("to-credentials").await, Some(Unfetched::Forbidden));
+        assert_eq!(error("to-disk").await, Some(Unfetched::Forbidden));
         assert!(fetcher.fetch(&at("to-a.png"), &image, 5).await.is_ok());
         assert_eq!(fetcher.room.available_permits(), ROOM, "and leaves it");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_trickles_is_given_up() {
+        shared::tls::install();
+        let server = bench::model::FakeModel::start(Vec::new()).await.unwrap();
+        let address = format!("{}/files/slow.png", server.base_url().trim_end_matches("/v1"));
+        let fetcher = Fetcher {
+            deadline: Duration::from_millis(300),
+            ..Fetcher::with(|address| address.is_loopback()).unwrap()
+        };
+        let fetched = timeout(Duration::from_secs(10), fetcher.fetch(&address, &["image/"], 5)).await;
+        let error = fetched.expect("it has no end of its own").err();
+        assert_eq!(error, Some(Unfetched::Unavailable));
+        assert_eq!(fetcher.room.available_permits(), ROOM);
     }
 }

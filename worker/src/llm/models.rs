@@ -129,7 +129,7 @@ impl Models {
                 return Err(failure);
             }
             let left = retry_for.saturating_sub(began.elapsed());
-            let Some(wait) = waits.next().and_then(|wait| pause(failure, wait, left)) else {
+            let Some(wait) = waits.next().and_then(|wait| failure.pause(wait, left)) else {
                 return Err(failure);
             };
             debug!(model, code = failure.code(), ?wait, "the model is asked again");
@@ -152,38 +152,5 @@ impl Models {
             Err(Failure::Empty) if question.may_be_silent => Ok(Reply::Calls(Completion::default())),
             Err(failure) => Err(failure),
         }
-    }
-}
-
-/// How long to wait after a failure, where `wait` is our own idea of it and `left` our patience. Nothing where another try is in
-/// vain, or the server asks for more patience than that.
-fn pause(failure: Failure, wait: Duration, left: Duration) -> Option<Duration> {
-    let wait = failure.retry_after().map_or(wait, |asked| asked.max(wait));
-    (failure.may_pass() && wait <= left).then_some(wait)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_waited_for_as_long_as_it_asks_and_patience_lasts() {
-        let second = Duration::from_secs;
-        for (failure, expected) in [
-            (Failure::Status(429, Some(second(2))), Some(second(2))),
-            (Failure::Status(503, Some(second(3))), Some(second(3))),
-            (Failure::Status(429, Some(second(4))), None),
-            (Failure::Status(429, Some(Duration::ZERO)), Some(second(1))),
-            (Failure::Status(500, None), Some(second(1))),
-            (Failure::Silent, Some(second(1))),
-            (Failure::Status(401, None), None),
-            (Failure::TooLong, None),
-        ] {
-            assert_eq!(pause(failure, second(1), second(3)), expected, "{failure:?}");
-        }
-        assert_eq!(
-            pause(Failure::Silent, second(1), Duration::from_millis(999)),
-            None
-        );
     }
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bench::model::{FakeModel, Fault, Gate, Rule};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use worker::agents::{Agent, Reply};
 
-use crate::{HELLO, PATIENCE, Said, manager, run, turn};
+use crate::{HELLO, PATIENCE, Said, manager, manager_at, run, turn};
 
 /// Servers that fall silent are not waited for long; the others may be as slow as the machine is.
 fn patience(fault: Fault) -> &'static [&'static str] {
@@ -22,18 +23,21 @@ async fn every_fault_that_passes_ends_in_the_same_reply() {
     let cases = [
         (F::None, 1),
         (F::SplitUtf8, 1),
+        (F::BadUtf8, 1),
+        (F::Bom, 1),
         (F::NoUsage, 1),
         (F::NoDone, 1),
         (F::UnknownFields, 1),
         (F::EmptyChoices, 1),
         (F::NotStreamed, 1),
+        (F::ErrorAtTheEnd, 1),
         (F::BrokenJson, 2),
         (F::Stall, 2),
         (F::StallAtOnce, 2),
         (F::Disconnect, 2),
         (F::DisconnectAtOnce, 2),
+        (F::EmptyReasons, 2),
         (F::ErrorChunk, 2),
-        (F::BadUtf8, 2),
         (F::RateLimited, 2),
         (F::ServerError, 2),
         (F::Empty, 2),
@@ -58,8 +62,8 @@ async fn a_fault_that_stays_ends_in_an_honest_reply() {
         F::StallAtOnce,
         F::Disconnect,
         F::DisconnectAtOnce,
+        F::EmptyReasons,
         F::ErrorChunk,
-        F::BadUtf8,
         F::RateLimited,
         F::ServerError,
         F::Unauthorized,
@@ -76,7 +80,7 @@ async fn a_fault_that_stays_ends_in_an_honest_reply() {
         let fine = match fault {
             F::Endless => text.ends_with('…') && text.len() < 30_000,
             F::Nul => text.starts_with("Hello!"),
-            F::Stall | F::Disconnect | F::ErrorChunk | F::BrokenJson | F::BadUtf8 => {
+            F::Stall | F::Disconnect | F::EmptyReasons | F::ErrorChunk | F::BrokenJson => {
                 text.starts_with("Hello!") && text.contains("I was interrupted")
             }
             _ => by_rules,
@@ -123,4 +127,28 @@ async fn the_first_word_does_not_wait_for_the_second_and_a_turn_that_is_dropped_
     tokio::time::timeout(PATIENCE, server.abandoned())
         .await
         .expect("the server is told");
+}
+
+/// A system drops the handshakes that a full backlog has no place for.
+#[tokio::test]
+async fn an_address_that_never_answers_a_handshake_is_given_up_after_the_connect_deadline() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(connected) =
+        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+    {
+        waiting.push(connected.unwrap());
+        assert!(waiting.len() < 10, "a backlog that is never full");
+    }
+    let deadlines = [
+        ["--llm-connect-deadline", "100ms"],
+        ["--llm-read-deadline", "1h"],
+        ["--llm-retry-for", "1ms"],
+    ];
+    let manager = manager_at(&format!("http://{address}/v1"), deadlines.as_flattened());
+    let said = run(&manager, &turn("Hello")).await;
+    assert!(said.text.starts_with("I can't think as freely"), "{}", said.text);
 }

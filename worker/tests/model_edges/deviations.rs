@@ -32,9 +32,9 @@ async fn every_fault_that_comes_once_ends_in_the_models_reply_or_an_honest_one()
                 | Fault::Html
                 | Fault::ErrorChunk
                 | Fault::ErrorBody
-                | Fault::BadUtf8
                 | Fault::CutShort
                 | Fault::Flood
+                | Fault::EmptyReasons
         );
         assert_eq!(server.requests().len(), 1 + usize::from(again), "{fault:?}");
         let whole = said.text == HELLO;
@@ -57,7 +57,7 @@ async fn who_asks_for_an_hours_patience_is_not_asked_again() {
 
 #[tokio::test]
 async fn calls_that_share_an_index_are_two_calls() {
-    for fault in [Fault::SameIndex, Fault::WholeCalls] {
+    for fault in [Fault::SameIndex, Fault::SameIndexNoIds, Fault::WholeCalls] {
         let server = server(vec![
             Rule::when("").in_round(1).says("We are open every day."),
             Rule::when("")
