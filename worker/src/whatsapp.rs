@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use shared::db::commit::{Committed, NewReply, Part};
-use shared::db::turn::{Release, TurnInput};
+use shared::db::turn::{Release, TurnInput, TurnRequest};
 use shared::event::EventData;
 use shared::whatsapp::Address;
 use time::OffsetDateTime;
@@ -159,21 +159,23 @@ fn addressed(reply: NewReply, input: &TurnInput, address: &Address, buttons: &[S
 }
 
 fn turn_of(worker: &Worker, input: &TurnInput) -> Turn {
-    let request = |request: &shared::db::turn::TurnRequest| IncomingMessage {
+    let request = |request: &TurnRequest| IncomingMessage {
         request_id: request.id.0,
         content: request.body.clone(),
         media: request.media.clone(),
+        // A provider's clock that goes ahead of ours is not believed.
+        written: (request.sent_at).map_or(request.received_at, |sent| sent.min(request.received_at)),
     };
-    // "Tomorrow" is the day after it was written. A provider's clock that goes ahead of ours is not believed.
-    let last = &input.request;
-    let written = last.sent_at.unwrap_or(last.received_at).min(last.received_at);
-    let now = OffsetDateTime::now_utc().max(written);
-    Turn {
-        requests: input.requests().map(request).collect(),
-        now,
-        written,
-        is_late: now - written > worker.stale_after,
+    let requests: Vec<_> = input.requests().map(request).collect();
+    let turn = Turn {
+        now: (requests.iter().map(|request| request.written)).fold(OffsetDateTime::now_utc(), Ord::max),
+        requests,
         ..turn::turn_of(worker, input, &Sent::default())
+    };
+    Turn {
+        // A burst is as late as its oldest message: what came with it makes nothing fresh.
+        is_late: turn.now - turn.began() > worker.stale_after,
+        ..turn
     }
 }
 
