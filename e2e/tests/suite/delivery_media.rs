@@ -52,6 +52,9 @@ async fn media_come_from_their_provider_whole_unaltered_and_from_nowhere_else() 
     );
 
     // An address that has expired is asked for again, once.
+    meta.line().media.expire_next(1);
+    let file = providers.fetch(&at_meta(&voice.id), MAX_BYTES).await;
+    assert_eq!(file.expect("the second one is good").bytes, voice.bytes.to_vec());
     meta.line().media.set_lifetime(Duration::ZERO);
     meta.line()
         .faults

@@ -157,6 +157,10 @@ async fn attachment(State(meta): State<Arc<Meta>>, Path(link): Path<String>, hea
     if unauthorized(meta.account(), &headers).is_some() {
         return StatusCode::UNAUTHORIZED.into_response();
     }
+    // Meta gives its files to nobody who does not say what program asks.
+    if !headers.contains_key(header::USER_AGENT) {
+        return (StatusCode::FORBIDDEN, "Forbidden").into_response();
+    }
     // A link that has ended is not found, as one that never was.
     match meta.line().media.linked(&link) {
         Some(file) => ([(header::CONTENT_TYPE, file.mime_type)], file.bytes).into_response(),
