@@ -34,13 +34,14 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
     };
     let turn = turn_of(worker, input);
     let mut sent = Sent::default();
+    let mut typing = None;
     let spoken = if input.request.attempts > MAX_ATTEMPTS {
         Ok(Spoken::Failed {
             retry: false,
             code: "too_many_attempts",
         })
     } else {
-        let _typing = (input.request.provider_id.as_deref())
+        typing = (input.request.provider_id.as_deref())
             .map(|message_id| typing::show(&worker.deliveries, address, message_id));
         let stop = async {
             // What made this turn's messages make way is not among them: the visitor has deleted it, or it was answered before.
@@ -77,6 +78,9 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
         Err(Interrupted::Write(WriteError::Lost(_))) => return After::Gone,
         Err(Interrupted::Write(_) | Interrupted::HandOver) => return hand_over(),
     };
+    if let Some(typing) = typing {
+        typing.end().await;
+    }
     match store(worker, lease, input, reply).await {
         Err(StoreError::Refused) => {
             let reply = failed(lease, input, &turn, address, "reply_not_storable");

@@ -27,6 +27,7 @@ mod stop;
 mod storm;
 mod topology;
 mod turns;
+mod typing;
 mod webhooks;
 mod whatsapp;
 mod whatsapp_model;

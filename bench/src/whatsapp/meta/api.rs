@@ -107,7 +107,7 @@ async fn messages(
 
 async fn mark(meta: &Meta, message: String, typing: bool) -> Response {
     let line = meta.line();
-    let fault = line.faults.strike(Target::Marks, "");
+    let fault = line.strike(Target::Marks, "").await;
     if fault.accepts() {
         line.book.marked(&message, typing);
         line.records.mark(Mark { message, typing });
@@ -127,7 +127,7 @@ async fn media(
         return refusal;
     }
     let line = meta.line();
-    match line.faults.strike(Target::Media, &id) {
+    match line.strike(Target::Media, &id).await {
         Fault::None => {}
         fault => return line::failed(fault, error::refusal).await,
     }
