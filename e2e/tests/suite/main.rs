@@ -31,5 +31,6 @@ mod typing;
 mod webhooks;
 mod whatsapp;
 mod whatsapp_model;
+mod whatsapp_numbers;
 mod whatsapp_trouble;
 mod wire;
