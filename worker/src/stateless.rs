@@ -156,6 +156,7 @@ fn turn_of(worker: &Worker, envelope: &Envelope, sent: &Sent) -> Turn {
         request_id: envelope.request_id.0,
         content: envelope.content.clone(),
         media: envelope.media.clone(),
+        written: envelope.received_at,
     };
     Turn {
         already_sent: sent.already(),

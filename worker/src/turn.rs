@@ -294,9 +294,9 @@ pub(crate) fn turn_of(worker: &Worker, input: &TurnInput, sent: &Sent) -> Turn {
             request_id: input.request.id.0,
             content: input.request.body.clone(),
             media: input.request.media.clone(),
+            written: input.request.received_at,
         }],
         now: input.request.received_at,
-        written: input.request.received_at,
         is_late: false,
         already_sent: sent.already(),
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use shared::db::commit::{Committed, NewReply, Part};
-use shared::db::turn::{Release, TurnInput};
+use shared::db::turn::{Release, TurnInput, TurnRequest};
 use shared::event::EventData;
 use shared::whatsapp::Address;
 use time::OffsetDateTime;
@@ -34,13 +34,14 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
     };
     let turn = turn_of(worker, input);
     let mut sent = Sent::default();
+    let mut typing = None;
     let spoken = if input.request.attempts > MAX_ATTEMPTS {
         Ok(Spoken::Failed {
             retry: false,
             code: "too_many_attempts",
         })
     } else {
-        let _typing = (input.request.provider_id.as_deref())
+        typing = (input.request.provider_id.as_deref())
             .map(|message_id| typing::show(&worker.deliveries, address, message_id));
         let stop = async {
             // What made this turn's messages make way is not among them: the visitor has deleted it, or it was answered before.
@@ -77,6 +78,9 @@ pub async fn run(worker: &Worker, lease: &Lease, input: &TurnInput) -> After {
         Err(Interrupted::Write(WriteError::Lost(_))) => return After::Gone,
         Err(Interrupted::Write(_) | Interrupted::HandOver) => return hand_over(),
     };
+    if let Some(typing) = typing {
+        typing.end().await;
+    }
     match store(worker, lease, input, reply).await {
         Err(StoreError::Refused) => {
             let reply = failed(lease, input, &turn, address, "reply_not_storable");
@@ -155,21 +159,23 @@ fn addressed(reply: NewReply, input: &TurnInput, address: &Address, buttons: &[S
 }
 
 fn turn_of(worker: &Worker, input: &TurnInput) -> Turn {
-    let request = |request: &shared::db::turn::TurnRequest| IncomingMessage {
+    let request = |request: &TurnRequest| IncomingMessage {
         request_id: request.id.0,
         content: request.body.clone(),
         media: request.media.clone(),
+        // A provider's clock that goes ahead of ours is not believed.
+        written: (request.sent_at).map_or(request.received_at, |sent| sent.min(request.received_at)),
     };
-    // "Tomorrow" is the day after it was written. A provider's clock that goes ahead of ours is not believed.
-    let last = &input.request;
-    let written = last.sent_at.unwrap_or(last.received_at).min(last.received_at);
-    let now = OffsetDateTime::now_utc().max(written);
-    Turn {
-        requests: input.requests().map(request).collect(),
-        now,
-        written,
-        is_late: now - written > worker.stale_after,
+    let requests: Vec<_> = input.requests().map(request).collect();
+    let turn = Turn {
+        now: (requests.iter().map(|request| request.written)).fold(OffsetDateTime::now_utc(), Ord::max),
+        requests,
         ..turn::turn_of(worker, input, &Sent::default())
+    };
+    Turn {
+        // A burst is as late as its oldest message: what came with it makes nothing fresh.
+        is_late: turn.now - turn.began() > worker.stale_after,
+        ..turn
     }
 }
 

@@ -1,6 +1,7 @@
 //! What WhatsApp's providers send us: messages of visitors, and what became of ours. PostgreSQL is not on this path.
 //!
-//! A provider repeats what it is not told 200 for, so 200 means that everything is on its stream, and 503 that it shall come again.
+//! 200 means that everything is on its stream, and 503 that it shall come again: Meta repeats it for seven days, Twilio for 15 seconds
+//! at most, and only where the webhook's address asks for that.
 //!
 //! - [`meta`], [`twilio`]: the routes, and who may use them
 //! - [`parse`]: what is in it, told apart without any server

@@ -1,4 +1,4 @@
-//! How what a provider sent gets onto the streams: everything confirmed, or 503 and it comes again.
+//! How what a provider sent gets onto the streams: everything confirmed, or 503, which asks for it again.
 
 use async_nats::jetstream::context::{PublishAckFuture, PublishError};
 use async_nats::jetstream::message::PublishMessage;

@@ -26,6 +26,8 @@ pub enum Fault {
     AcceptAndGarbage,
     /// Accepted with the proper answer; later a status says that it failed, with this code.
     FailLater(i64),
+    /// Accepted with the proper answer, but only after so many milliseconds.
+    Slow(u64),
     /// All goes well: a pause in a sequence of faults.
     None,
 }
@@ -33,10 +35,10 @@ pub enum Fault {
 impl Fault {
     /// Whether the message is accepted all the same.
     pub fn accepts(self) -> bool {
-        use Fault::{AcceptAndDrop, AcceptAndGarbage, AcceptAndStall, FailLater, None};
+        use Fault::{AcceptAndDrop, AcceptAndGarbage, AcceptAndStall, FailLater, None, Slow};
         matches!(
             self,
-            AcceptAndDrop | AcceptAndStall | AcceptAndGarbage | FailLater(_) | None
+            AcceptAndDrop | AcceptAndStall | AcceptAndGarbage | FailLater(_) | Slow(_) | None
         )
     }
 }

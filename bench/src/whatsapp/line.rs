@@ -101,6 +101,17 @@ impl Line {
             .clone()
     }
 
+    /// What happens to a request. One that is slow waits here; then all goes well with it.
+    pub(super) async fn strike(&self, on: Target, to: &str) -> Fault {
+        match self.faults.strike(on, to) {
+            Fault::Slow(millis) => {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                Fault::None
+            }
+            fault => fault,
+        }
+    }
+
     /// Notes a request that was refused.
     pub(super) fn refuse(&self, to: &str, our_id: Option<String>, why: impl ToString) {
         self.records.refuse(Refused {
@@ -132,7 +143,7 @@ pub(super) trait Provider: Send + Sync + 'static {
 /// Accepts a valid message or not, as planned, and answers it.
 pub(super) async fn take<P: Provider>(provider: &Arc<P>, mut message: Accepted) -> Response {
     let line = provider.line();
-    let fault = line.faults.strike(Target::Messages, &message.to);
+    let fault = line.strike(Target::Messages, &message.to).await;
     if !fault.accepts() {
         let why = match fault {
             Fault::Error(code) => code.to_string(),
@@ -168,7 +179,9 @@ pub(super) async fn failed(fault: Fault, refusal: impl FnOnce(i64) -> Response) 
             .into_response(),
         // Until the client goes.
         Fault::Stall | Fault::AcceptAndStall => pending().await,
-        Fault::Drop | Fault::AcceptAndDrop | Fault::FailLater(_) | Fault::None => serve::broken(),
+        Fault::Drop | Fault::AcceptAndDrop | Fault::FailLater(_) | Fault::Slow(_) | Fault::None => {
+            serve::broken()
+        }
     }
 }
 

@@ -41,6 +41,8 @@ impl File {
 struct Kept {
     files: VecDeque<File>,
     links: VecDeque<(String, String, Instant)>,
+    /// So many of the next links have ended when they are given out.
+    ended: usize,
 }
 
 /// The newest files, and the links under which they can be fetched.
@@ -112,6 +114,11 @@ impl Media {
         *self.lifetime.lock().unwrap_or_else(PoisonError::into_inner) = lifetime;
     }
 
+    /// The next `count` links have ended when they are given out, as if they were fetched too late.
+    pub fn expire_next(&self, count: usize) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).ended = count;
+    }
+
     /// All links end now.
     pub fn expire_links(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,8 +128,11 @@ impl Media {
     /// A new link to a file: the secret part of its address.
     pub(super) fn link(&self, id: &str) -> String {
         let secret = hex::encode(rand::random::<[u8; 16]>());
-        let lifetime = *self.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lifetime = *self.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = kept.ended.checked_sub(1) {
+            (kept.ended, lifetime) = (left, Duration::ZERO);
+        }
         if kept.links.len() == Self::MOST_LINKS {
             kept.links.pop_front();
         }

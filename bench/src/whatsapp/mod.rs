@@ -19,7 +19,7 @@
 //!
 //! - [`meta`], [`twilio`]: one provider each: account, messages from customers, validation, statuses
 //! - [`line`]: what both share: [`fault`] (what goes wrong), [`record`] (what was received), [`statuses`] (what is told of
-//!   it), [`media`], [`courier`] (webhooks, repeated until they are taken)
+//!   it), [`media`], [`courier`] (webhooks, repeated as each provider repeats them)
 //! - [`disorder`] batches, repeats and shuffles; [`signature`] signs; [`serve`] listens
 //! - [`phone`] is the page that plays a phone, [`simulator`] everything on one port, [`control`] its settings over HTTP
 //! - [`load`] measures how fast webhooks are answered

@@ -40,11 +40,11 @@ impl Simulator {
             .merge(twilio::api::router(Arc::clone(&phones.twilio)));
         let server = Server::start(address, router).await?;
         phones.twilio.listens_at(server.url());
+        phones.meta.line().courier.set_patience(Patience {
+            longest: std::time::Duration::from_secs(30),
+            ..Patience::default()
+        });
         for line in phones.lines() {
-            line.courier.set_patience(Patience {
-                longest: std::time::Duration::from_secs(30),
-                ..Patience::default()
-            });
             line.set_statuses(Statuses {
                 states: vec![State::Sent, State::Delivered, State::Read],
                 after_ms: 150,

@@ -219,10 +219,13 @@ async fn all_messages_arrive_in_disorder() {
 }
 
 #[tokio::test]
-async fn media_wants_the_token_and_its_link_ends() {
+async fn media_wants_the_token_and_a_name_and_its_link_ends() {
     let meta = FakeMeta::start(MetaAccount::sample()).await.unwrap();
     let picture = meta.line().media.picture();
-    let get = async |url: &str, token: &str| client().get(url).bearer_auth(token).send().await.unwrap();
+    let get = async |url: &str, token: &str| {
+        let request = client().get(url).bearer_auth(token).header("user-agent", "test");
+        request.send().await.unwrap()
+    };
     let token = &meta.account().access_token;
     let about = format!("{}/v23.0/{}", meta.base_url(), picture.id);
     assert_eq!(get(&about, "wrong").await.status(), 401);
@@ -231,9 +234,17 @@ async fn media_wants_the_token_and_its_link_ends() {
     assert_eq!(described["sha256"], picture.sha256());
     let url = described["url"].as_str().unwrap();
     assert_eq!(get(url, "wrong").await.status(), 401);
+    let nameless = client().get(url).bearer_auth(token).send().await.unwrap();
+    assert_eq!(nameless.status(), 403);
     assert_eq!(get(url, token).await.bytes().await.unwrap(), picture.bytes);
     meta.line().media.expire_links();
     assert_eq!(get(url, token).await.status(), 404);
+    meta.line().media.expire_next(1);
+    for status in [404, 200] {
+        let described: Value = get(&about, token).await.json().await.unwrap();
+        let url = described["url"].as_str().unwrap();
+        assert_eq!(get(url, token).await.status(), status);
+    }
     meta.line()
         .faults
         .add(Rule::new(Fault::Http(500)).on(Target::Media).times(1));

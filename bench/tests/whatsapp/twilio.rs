@@ -152,3 +152,15 @@ async fn twilios_messages_are_signed_forms_and_their_media_are_elsewhere() {
     let file = client().get(location).send().await.unwrap();
     assert_eq!(file.bytes().await.unwrap(), picture.bytes);
 }
+
+#[tokio::test]
+async fn twilio_repeats_a_webhook_five_times_and_then_it_is_lost() {
+    let (clinic, url) = Clinic::start(6).await;
+    let twilio = FakeTwilio::start(TwilioAccount::sample()).await.unwrap();
+    twilio.line().webhook_to(&url);
+    let customer = Customer::with_phone("+16505551234");
+    let hello = || twilio::Message::text(&customer, "Hello");
+    assert!(!twilio.deliver(&hello()).await);
+    assert!(twilio.deliver(&hello()).await);
+    assert_eq!(clinic.bodies.lock().await.len(), 1);
+}

@@ -70,9 +70,8 @@ impl Session {
             active_agent: self.active_agent.clone(),
             state: self.state.clone(),
             history: self.recent(),
-            requests: requests(step),
+            requests: requests(step, self.now),
             now: self.now,
-            written: self.now,
             is_late: false,
             already_sent: AlreadySent::default(),
         }
@@ -123,7 +122,7 @@ impl Session {
     }
 }
 
-fn requests(step: &Step) -> Vec<IncomingMessage> {
+fn requests(step: &Step, written: OffsetDateTime) -> Vec<IncomingMessage> {
     let texts: Vec<String> = match &step.say {
         Say::One(text) => vec![text.repeat(step.times.unwrap_or(1))],
         Say::Burst(texts) => texts.clone(),
@@ -134,6 +133,7 @@ fn requests(step: &Step) -> Vec<IncomingMessage> {
         request_id: Uuid::from_u128(7),
         content,
         media: if index == last { media.clone() } else { Vec::new() },
+        written,
     };
     texts.into_iter().enumerate().map(request).collect()
 }

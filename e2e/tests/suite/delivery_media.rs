@@ -1,4 +1,4 @@
-//! What visitors send over WhatsApp is fetched with the provider's credentials, and they see that somebody writes.
+//! What visitors send over WhatsApp is fetched with the provider's credentials, and a worker delivers by itself.
 
 use std::time::Duration;
 
@@ -7,12 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bench::whatsapp::fault::Target;
 use bench::whatsapp::{Fault, Rule};
-use e2e::eventually;
 use sha2::{Digest, Sha256};
 use shared::media::{Media, MediaKind};
 use shared::whatsapp::Provider;
+use worker::deliver::Deliveries;
 use worker::deliver::media::{MAX_BYTES, Missing};
-use worker::deliver::{Deliveries, typing};
 
 use crate::outbox::Outbox;
 
@@ -52,6 +51,9 @@ async fn media_come_from_their_provider_whole_unaltered_and_from_nowhere_else() 
     );
 
     // An address that has expired is asked for again, once.
+    meta.line().media.expire_next(1);
+    let file = providers.fetch(&at_meta(&voice.id), MAX_BYTES).await;
+    assert_eq!(file.expect("the second one is good").bytes, voice.bytes.to_vec());
     meta.line().media.set_lifetime(Duration::ZERO);
     meta.line()
         .faults
@@ -98,34 +100,6 @@ async fn media_come_from_their_provider_whole_unaltered_and_from_nowhere_else() 
     }
     let foreign = Media::new(MediaKind::Media, "meta:999/1");
     assert_eq!(providers.fetch(&foreign, MAX_BYTES).await, Err(Missing::NotOurs));
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_is_marked_as_read_and_somebody_writes_and_trouble_with_that_is_none() -> Result<()> {
-    shared::tls::install();
-    let outbox = Outbox::new().await?;
-    let deliveries = Deliveries::new(outbox.senders.clone())?;
-    let address = outbox.address(Provider::Meta, "+16505550001");
-    outbox
-        .meta
-        .line()
-        .faults
-        .add(Rule::new(Fault::Stall).on(Target::Marks).times(1));
-    let _stuck = typing::show(&deliveries, &address, "wamid.0");
-    eventually("the first hangs", async || {
-        outbox.meta.line().faults.rules().is_empty().then_some(())
-    })
-    .await;
-    let _typing = typing::show(&deliveries, &address, "wamid.1");
-    let mark = eventually("it is marked", async || outbox.meta.line().records.marks().pop()).await;
-    assert_eq!((mark.message.as_str(), mark.typing), ("wamid.1", true));
-    // Twilio has no such thing.
-    let _nothing = typing::show(
-        &deliveries,
-        &outbox.address(Provider::Twilio, "+16505550001"),
-        "SM1",
-    );
     Ok(())
 }
 

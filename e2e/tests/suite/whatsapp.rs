@@ -1,13 +1,14 @@
 //! WhatsApp end to end: played providers, real processes.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bench::whatsapp::meta::Message;
 use bench::whatsapp::{Accepted, Customer, FakeMeta, Line, twilio};
 use e2e::phone::OnWhatsApp;
 use e2e::{eventually, store};
 use serde_json::Value;
+use shared::clinic::Clinic;
 use sqlx::PgPool;
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, Weekday};
 
 const JOHN: &str = "16505551234";
 const HELLO: &str = "Hello, I want to schedule an appointment";
@@ -209,6 +210,29 @@ async fn what_nobody_can_open_gets_a_polite_answer_a_reaction_none_and_a_late_me
     assert_eq!(
         store::count(db, "select count(*) from users where phone_number is null").await,
         1
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_as_late_as_its_oldest_message_whose_days_count_from_when_it_was_written() -> Result<()> {
+    let clinic = OnWhatsApp::new(&[]).await?;
+    let _api = clinic.api().await?;
+    let _worker = clinic.worker().await?;
+    let john = Customer::with_phone(JOHN);
+    let here = OffsetDateTime::now_utc().to_offset(Clinic::shipped().utc_offset);
+    // What is a week later is a day on which the clinic is open.
+    let written = [3, 4].map(|days| here - Duration::days(days));
+    let written = written.into_iter().find(|day| day.weekday() != Weekday::Sunday);
+    let written = written.context("two days, and both are Sundays")?;
+    let old = Message::text(&john, "I would like a consultation in one week").at(written);
+    assert!(clinic.meta.deliver([old, Message::text(&john, "hello?")]).await);
+    let reply = replies(clinic.meta.line(), JOHN, 1).await.remove(0);
+    assert!(reply.text.starts_with("You wrote to us on "), "{}", reply.text);
+    let asked_for = (written + Duration::WEEK).date().to_string();
+    assert_eq!(
+        details(&clinic.deployment.db, JOHN).await?["dates"],
+        serde_json::json!([asked_for])
     );
     Ok(())
 }

@@ -25,9 +25,7 @@ pub struct Turn {
     pub requests: Vec<IncomingMessage>,
     /// When the turn began. The only clock an agent has, so that a turn that is run again says the same.
     pub now: OffsetDateTime,
-    /// When the messages were written: "tomorrow" is the day after. The same as `now` on the web.
-    pub written: OffsetDateTime,
-    /// Whether that was so long ago that the reply says so (on WhatsApp).
+    /// Whether a message was written so long ago that the reply says so (on WhatsApp).
     pub is_late: bool,
     /// What readers have of this reply already, from a run that was cut off. An agent that ignores it must say the same again.
     pub already_sent: AlreadySent,
@@ -44,7 +42,6 @@ impl Turn {
             history: Vec::new(),
             requests: vec![request],
             now,
-            written: now,
             is_late: false,
             already_sent: AlreadySent::default(),
         }
@@ -58,6 +55,21 @@ impl Turn {
             .map(|request| request.content.as_str())
             .collect();
         said.join("\n")
+    }
+
+    /// When each line of [`Turn::said`] was written.
+    pub fn written(&self) -> Vec<OffsetDateTime> {
+        let lines = |request: &IncomingMessage| request.content.split('\n').count();
+        self.requests
+            .iter()
+            .flat_map(|request| std::iter::repeat_n(request.written, lines(request)))
+            .collect()
+    }
+
+    /// When the first of the messages was written.
+    pub fn began(&self) -> OffsetDateTime {
+        let written = self.requests.iter().map(|request| request.written);
+        written.min().unwrap_or(self.now)
     }
 }
 
@@ -92,6 +104,8 @@ pub struct IncomingMessage {
     pub content: String,
     /// What the visitor attached, in order.
     pub media: Vec<Media>,
+    /// When it was written: "tomorrow" is the day after. The same as the turn's `now` on the web.
+    pub written: OffsetDateTime,
 }
 
 /// A message of the past.

@@ -5,14 +5,17 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::json;
-use time::OffsetDateTime;
 use time::macros::format_description;
+use time::{Duration, OffsetDateTime};
 
 use super::attachments::Attachments;
 use super::wire::{Content, Image, Part};
 use super::work::Work;
 use crate::agents::Turn;
 use crate::agents::offline::joint::{Ask, Consent, HUMAN, INFORMATION};
+
+/// Times that lie no further apart than this, on one day, are one to the model.
+const AT_ONCE: Duration = Duration::minutes(5);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +26,9 @@ struct Phrases {
     no_language: String,
     attachments: String,
     no_text: String,
+    written: String,
+    written_each: String,
+    written_before: String,
     late: String,
     consent: HashMap<String, String>,
     request: HashMap<String, String>,
@@ -112,14 +118,14 @@ fn situation(work: &Work<'_>, heard: &[&str], attachments: &Attachments) -> Stri
             &[("earlier", &earlier.to_string())],
         )
     });
-    let clock = |time: OffsetDateTime| {
-        let form =
-            format_description!("[weekday] [day padding:none] [month repr:long] [year], [hour]:[minute]");
-        time.format(form).unwrap_or_default()
-    };
     let mut now = clock(desk.now());
+    if wrote_apart(desk.turn) {
+        now.push_str(&phrases.written_each);
+    } else if are_apart(desk.began(), desk.now()) {
+        now.push_str(&fill(&phrases.written, &[("written", &clock(desk.began()))]));
+    }
     if desk.turn.is_late {
-        now.push_str(&fill(&phrases.late, &[("written", &clock(desk.written()))]));
+        now.push_str(&phrases.late);
     }
     fill(
         include_str!("prompts/situation.md"),
@@ -134,6 +140,24 @@ fn situation(work: &Work<'_>, heard: &[&str], attachments: &Attachments) -> Stri
             ("summary", &earlier),
         ],
     )
+}
+
+/// A time as the model reads it.
+fn clock(time: OffsetDateTime) -> String {
+    let form = format_description!("[weekday] [day padding:none] [month repr:long] [year], [hour]:[minute]");
+    time.format(form).unwrap_or_default()
+}
+
+/// Whether it makes a difference which of two times by the clinic's clock a "today" or a "now" counts from.
+fn are_apart(one: OffsetDateTime, other: OffsetDateTime) -> bool {
+    one.date() != other.date() || (one - other).abs() > AT_ONCE
+}
+
+/// Whether the messages of a turn cannot be told one time at which they were written.
+fn wrote_apart(turn: &Turn) -> bool {
+    let here = |at: OffsetDateTime| at.to_offset(turn.clinic.utc_offset);
+    let mut written = turn.requests.iter().map(|request| here(request.written));
+    written.any(|at| are_apart(at, here(turn.began())))
 }
 
 fn listed(attachments: &Attachments) -> String {
@@ -159,11 +183,20 @@ pub(crate) fn no_text() -> &'static str {
 
 /// The visitor's message of this turn behind those that nobody has answered, with its pictures.
 pub(crate) fn question(turn: &Turn, unanswered: Option<String>, attachments: &Attachments) -> Content {
-    let said: Vec<&str> = turn
+    let apart = wrote_apart(turn);
+    let said: Vec<String> = turn
         .requests
         .iter()
-        .map(|request| request.content.trim())
-        .filter(|text| !text.is_empty())
+        .map(|request| (request.content.trim(), request.written))
+        .filter(|(text, _)| !text.is_empty())
+        .map(|(text, written)| {
+            if !apart {
+                return text.to_owned();
+            }
+            let written = clock(written.to_offset(turn.clinic.utc_offset));
+            let before = fill(&PHRASES.written_before, &[("written", &written)]);
+            format!("{before}\n{text}")
+        })
         .collect();
     let now = match said.as_slice() {
         [] => no_text().to_owned(),
@@ -193,4 +226,67 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
     }
     out.push_str(rest);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shared::clinic::Clinic;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::agents::IncomingMessage;
+
+    /// Five past nine in Istanbul.
+    const NOW: OffsetDateTime = datetime!(2026-11-25 06:05 UTC);
+
+    fn turn(messages: &[(OffsetDateTime, &str)]) -> Turn {
+        let request = |&(written, content): &(OffsetDateTime, &str)| IncomingMessage {
+            request_id: uuid::Uuid::nil(),
+            content: content.to_owned(),
+            media: Vec::new(),
+            written,
+        };
+        let requests: Vec<_> = messages.iter().map(request).collect();
+        Turn {
+            requests: requests.clone(),
+            ..Turn::bare(Arc::new(Clinic::shipped()), requests[0].clone(), NOW)
+        }
+    }
+
+    #[test]
+    fn a_model_is_told_when_messages_were_written_where_that_makes_a_difference() {
+        let asked = |turn: &Turn| {
+            let attachments = Attachments::default();
+            let Content::Text(text) = question(turn, None, &attachments) else {
+                panic!("there are no pictures")
+            };
+            (system(&Work::begin(turn), &[], &attachments), text)
+        };
+        let (system, text) = asked(&turn(&[(NOW - Duration::MINUTE, "Hi"), (NOW, "tomorrow")]));
+        assert_eq!(text, "Hi\ntomorrow");
+        assert!(
+            system.contains("Now: Wednesday 25 November 2026, 09:05 (clinic time)"),
+            "{system}"
+        );
+
+        let yesterday = datetime!(2026-11-24 19:00 UTC);
+        let both = [(yesterday, "tomorrow at 10 please"), (NOW, "hello?")];
+        let (system, text) = asked(&turn(&both));
+        assert_eq!(
+            text,
+            "(written on Tuesday 24 November 2026, 22:00)\ntomorrow at 10 please\n\
+            (written on Wednesday 25 November 2026, 09:05)\nhello?"
+        );
+        assert!(system.contains("has before it when it was written"), "{system}");
+        assert!(!system.contains("the visitor wrote on"), "{system}");
+
+        let (system, text) = asked(&turn(&both[..1]));
+        assert_eq!(text, "tomorrow at 10 please");
+        assert!(
+            system.contains("the visitor wrote on Tuesday 24 November 2026, 22:00"),
+            "{system}"
+        );
+    }
 }

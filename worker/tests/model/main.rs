@@ -61,6 +61,7 @@ fn turn(text: &str) -> Turn {
         request_id: Uuid::from_u128(7),
         content: text.to_owned(),
         media: Vec::new(),
+        written: NOW,
     };
     Turn::bare(Arc::new(Clinic::shipped()), request, NOW)
 }

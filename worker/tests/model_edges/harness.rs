@@ -55,6 +55,7 @@ pub fn turn(text: &str) -> Turn {
         request_id: Uuid::from_u128(7),
         content: text.to_owned(),
         media: Vec::new(),
+        written: NOW,
     };
     Turn::bare(Arc::new(Clinic::shipped()), request, NOW)
 }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::meta_content::{content, is_silent, unreadable};
-use super::{Said, envelope, text};
+use super::{Said, envelope, surrogates, text};
 use crate::webhooks::contents::{Contents, Dead, Reason};
 
 /// What a person wrote who answers from the clinic's own phone, and what such a phone had before: never for us.
@@ -21,7 +21,8 @@ const NOT_FOR_US: [&str; 4] = [
 
 /// Reads a body whose signature is right, for the numbers of the app that signed it.
 pub fn read(body: &Bytes, senders: &[&MetaSender], now: OffsetDateTime) -> Contents {
-    let Ok(whole) = serde_json::from_slice::<Value>(body) else {
+    let mended = || serde_json::from_slice(&surrogates::replaced(body)?).ok();
+    let Some(whole) = serde_json::from_slice::<Value>(body).ok().or_else(mended) else {
         return Contents::dead(Reason::Unparseable, body.clone());
     };
     let is_whatsapp = whole["object"] == "whatsapp_business_account";

@@ -1,6 +1,7 @@
 //! What is in a webhook. No function here needs a server, and none fails: what nobody understands is found out, too.
 
 mod meta_content;
+mod surrogates;
 mod text;
 
 pub mod meta;

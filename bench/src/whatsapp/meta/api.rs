@@ -107,7 +107,7 @@ async fn messages(
 
 async fn mark(meta: &Meta, message: String, typing: bool) -> Response {
     let line = meta.line();
-    let fault = line.faults.strike(Target::Marks, "");
+    let fault = line.strike(Target::Marks, "").await;
     if fault.accepts() {
         line.book.marked(&message, typing);
         line.records.mark(Mark { message, typing });
@@ -127,7 +127,7 @@ async fn media(
         return refusal;
     }
     let line = meta.line();
-    match line.faults.strike(Target::Media, &id) {
+    match line.strike(Target::Media, &id).await {
         Fault::None => {}
         fault => return line::failed(fault, error::refusal).await,
     }
@@ -156,6 +156,10 @@ async fn media(
 async fn attachment(State(meta): State<Arc<Meta>>, Path(link): Path<String>, headers: HeaderMap) -> Response {
     if unauthorized(meta.account(), &headers).is_some() {
         return StatusCode::UNAUTHORIZED.into_response();
+    }
+    // Meta gives its files to nobody who does not say what program asks.
+    if !headers.contains_key(header::USER_AGENT) {
+        return (StatusCode::FORBIDDEN, "Forbidden").into_response();
     }
     // A link that has ended is not found, as one that never was.
     match meta.line().media.linked(&link) {

@@ -135,7 +135,7 @@ async fn media(
     }
     let id = media.strip_prefix("ME").unwrap_or(&media);
     let line = twilio.line();
-    match line.faults.strike(Target::Media, id) {
+    match line.strike(Target::Media, id).await {
         Fault::None => {}
         fault => return line::failed(fault, error::refusal).await,
     }

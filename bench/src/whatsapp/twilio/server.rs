@@ -14,7 +14,7 @@ use time::format_description::well_known::Rfc2822;
 use super::account::TwilioAccount;
 use super::message::{Message, sid};
 use super::{api, error};
-use crate::whatsapp::courier::Webhook;
+use crate::whatsapp::courier::{Patience, Webhook};
 use crate::whatsapp::disorder::Disorder;
 use crate::whatsapp::line::{Address, Line, Provider};
 use crate::whatsapp::record::Accepted;
@@ -36,9 +36,11 @@ pub struct Twilio {
 impl Twilio {
     /// One that keeps the newest `most` of what it receives.
     pub fn new(account: TwilioAccount, most: usize) -> Arc<Self> {
+        let line = Line::new(most);
+        line.courier.set_patience(Patience::TWILIO);
         Arc::new(Self {
             account,
-            line: Line::new(most),
+            line,
             base: OnceLock::new(),
         })
     }

@@ -77,7 +77,8 @@ impl RawMeta {
             || raw.app_secret.is_some()
             || raw.verify_token.is_some()
             || raw.access_token.is_some()
-            || raw.template.is_some();
+            || raw.template.is_some()
+            || raw.template_language.is_some();
         is_wanted.then_some(raw)
     }
 
@@ -93,7 +94,7 @@ impl RawMeta {
             secret(&self.app_secret),
             secret(&self.verify_token),
             secret(&self.access_token),
-            template.is_none() || language.is_some(),
+            template.is_some() == language.is_some(),
         ) else {
             missing.push(lacks(
                 place,
@@ -102,6 +103,7 @@ impl RawMeta {
                     ("app_secret", secret(&self.app_secret).is_none()),
                     ("verify_token", secret(&self.verify_token).is_none()),
                     ("access_token", secret(&self.access_token).is_none()),
+                    ("template", language.is_some() && template.is_none()),
                     ("template_language", template.is_some() && language.is_none()),
                 ],
                 None,

@@ -84,6 +84,9 @@ fn what_is_missing_is_named_in_one_sentence_for_both_providers() {
     );
     let template = [&META[..], &["--meta-template=hello"]].concat();
     assert!(refusal(&template, None).ends_with("META_TEMPLATE_LANGUAGE is missing"));
+    let language = [&META[..], &["--meta-template-language=en_US"]].concat();
+    assert!(refusal(&language, None).ends_with(": META_TEMPLATE is missing"));
+    assert!(refusal(&language[4..], None).ends_with(", META_ACCESS_TOKEN and META_TEMPLATE are missing"));
     assert!(refusal(&["--meta-template=hello"], None).contains("META_APP_SECRET"));
 }
 

@@ -75,9 +75,15 @@ impl<'a> Desk<'a> {
         self.turn.now.to_offset(self.clinic().utc_offset)
     }
 
-    /// When the visitor wrote, by the clinic's clock.
-    pub(crate) fn written(&self) -> OffsetDateTime {
-        self.turn.written.to_offset(self.clinic().utc_offset)
+    /// When each line of what the visitor says was written, by the clinic's clock.
+    pub(crate) fn written(&self) -> Vec<OffsetDateTime> {
+        let written = self.turn.written().into_iter();
+        written.map(|at| at.to_offset(self.clinic().utc_offset)).collect()
+    }
+
+    /// When the first of the visitor's messages was written, by the clinic's clock.
+    pub(crate) fn began(&self) -> OffsetDateTime {
+        self.turn.began().to_offset(self.clinic().utc_offset)
     }
 
     /// A word about a reply that comes late; `None` where it does not.
@@ -86,7 +92,7 @@ impl<'a> Desk<'a> {
             return None;
         }
         let messages = self.messages();
-        let (written, today) = (self.written().date(), self.now().date());
+        let (written, today) = (self.began().date(), self.now().date());
         Some(match (today - written).whole_days() {
             0 => messages.late_today.clone(),
             1 => messages.late_yesterday.clone(),

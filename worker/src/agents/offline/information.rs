@@ -7,7 +7,7 @@ use super::conversation::Consent;
 use super::desk::{Desk, clock};
 use super::language::{Lexicon, fill};
 use super::understanding::question::Question;
-use super::understanding::when::{When, date_of};
+use super::understanding::when::{Clock, When};
 
 /// How many questions of one message are answered.
 const MAX_ANSWERS: usize = 4;
@@ -183,10 +183,18 @@ fn hours(desk: &Desk<'_>, when: Option<&When>) -> String {
             week()
         };
     }
+    let written = desk.written();
+    let named = Clock {
+        now,
+        written: &written,
+        hours: &desk.clinic().opening_hours,
+    };
     let days = when
         .days
         .iter()
-        .filter_map(|day| date_of(*day, now.date()))
+        .filter_map(|day| named.date_of(*day))
+        // Of a day that is over by now nobody wants to know when it was open.
+        .filter(|date| *date >= now.date())
         .map(|date| {
             let named = messages.date(date);
             match desk.clinic().opening_hours.on(date.weekday()) {

@@ -21,7 +21,7 @@ use super::understanding::contact::{self, Invalid};
 use super::understanding::found;
 use super::understanding::treatment::mentions;
 use super::understanding::vocabulary::Vocabulary;
-use super::understanding::when::{Clock, Day, Problem, When, resolve};
+use super::understanding::when::{Clock, Day, Named, Problem, When, resolve};
 
 /// Whether `said` tells of an emergency.
 pub(crate) fn is_emergency(said: &str) -> bool {
@@ -112,11 +112,15 @@ pub(crate) fn can_meet(
 ) -> Result<(), String> {
     let clock = Clock {
         now,
-        written: now,
+        // A date counts from nothing.
+        written: &[],
         hours: &desk.clinic().opening_hours,
     };
     let when = When {
-        days: vec![Day::On(date)],
+        days: vec![Named {
+            day: Day::On(date),
+            line: 0,
+        }],
         clock: time,
         ..When::default()
     };

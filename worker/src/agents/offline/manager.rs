@@ -248,3 +248,6 @@ fn known(questions: &[Question]) -> Vec<Question> {
         .cloned()
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

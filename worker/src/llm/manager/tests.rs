@@ -49,6 +49,7 @@ async fn answer(transcript: &str, state: Value, rules: Vec<Rule>) -> (String, Ou
         request_id: uuid::Uuid::nil(),
         content: String::new(),
         media: vec![Media::new(MediaKind::Audio, url)],
+        written: datetime!(2026-11-25 09:00 UTC),
     };
     let turn = Turn {
         active_agent: Some("scheduling".to_owned()),

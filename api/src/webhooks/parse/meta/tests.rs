@@ -412,3 +412,27 @@ fn a_time_that_cannot_be_is_now() {
         assert_eq!(message.whatsapp.unwrap().sent_at, NOW, "{wrong}");
     }
 }
+
+#[test]
+fn half_an_emoji_costs_neither_the_message_that_has_it_nor_the_others_of_its_batch() {
+    let status = json!({"id": WAMID, "status": "read", "timestamp": "1749416383"});
+    let messages = [text("wamid.1", 1, "cut ?"), text("wamid.2", 2, r"it is \ud83d")];
+    let whole = body(&[change(json!({"messages": messages, "statuses": [status]}))]).to_string();
+    let cut = |whole: &str| Bytes::from(whole.replace("cut ?", r"cut \ud83d"));
+    let contents = read(&cut(&whole), &[&number(NUMBER)], NOW);
+    let said: Vec<&str> = contents
+        .messages
+        .iter()
+        .map(|message| &*message.content)
+        .collect();
+    assert_eq!(said, ["cut \u{fffd}", r"it is \ud83d"]);
+    assert_eq!((contents.statuses.len(), contents.dead.len()), (1, 0));
+
+    let broken = cut(&whole[..whole.len() - 1]);
+    let contents = read(&broken, &[&number(NUMBER)], NOW);
+    assert_eq!(
+        contents,
+        Contents::dead(Reason::Unparseable, broken),
+        "as it came"
+    );
+}

@@ -153,7 +153,7 @@ fn take_contact(desk: &mut Desk<'_>, found: &Found, changes: &mut Changes) {
 fn take_time(desk: &mut Desk<'_>, when: &When, changes: &mut Changes) {
     let clock = Clock {
         now: desk.now(),
-        written: desk.written(),
+        written: &desk.written(),
         hours: &desk.clinic().opening_hours,
     };
     let iso = format_description!("[year]-[month]-[day]");

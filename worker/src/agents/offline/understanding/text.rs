@@ -58,6 +58,11 @@ impl Text {
         }
     }
 
+    /// In which line of the text a word stands, counted from zero.
+    pub(crate) fn line(&self, token: &Token) -> usize {
+        self.raw[..token.start].matches('\n').count()
+    }
+
     /// The words of each sentence.
     pub(crate) fn sentences(&self) -> impl Iterator<Item = &[Token]> {
         self.tokens.split_inclusive(|token| token.gap.ends_sentence())

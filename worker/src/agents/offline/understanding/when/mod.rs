@@ -11,7 +11,7 @@ use time::{Date, Time, Weekday};
 use super::text::{Gap, Text, Token, tidy};
 use crate::agents::offline::language::{Lexicon, WhenWords};
 use items::Item;
-pub(crate) use resolve::{Clock, Problem, date_of, resolve};
+pub(crate) use resolve::{Clock, Problem, resolve};
 
 /// How much of a visitor's words is kept, in characters.
 const MAX_WORDS: usize = 60;
@@ -22,13 +22,20 @@ pub(crate) struct When {
     /// The visitor's words for it.
     pub(crate) words: String,
     /// The days it may be.
-    pub(crate) days: Vec<Day>,
+    pub(crate) days: Vec<Named>,
     /// The time of day, where one was named.
     pub(crate) clock: Option<Time>,
     /// A part of a day was named: "in the afternoon".
     pub(crate) part: bool,
     /// A day or a time that does not exist, e.g. 31 February.
     pub(crate) impossible: bool,
+}
+
+/// A day, and which line of the text names it: several messages are read as one text, and each counts from its own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) day: Day,
+    pub(crate) line: usize,
 }
 
 /// A day as it was named, before it is known which date it is.
@@ -75,7 +82,7 @@ pub(crate) fn find(text: &Text, tokens: &[Token], words: &WhenWords) -> Option<W
         }
         let part = words.parts.contains(&tokens[end - 1].word) || words.part_phrases.at(tokens, at).is_some();
         when.part |= item == Item::Vague && part;
-        when.take(item);
+        when.take(item, || text.line(&tokens[at]));
         at = end;
     }
     if runs.is_empty() {
@@ -104,7 +111,7 @@ impl When {
 
     /// Whether nothing but the past was named.
     pub(crate) fn is_past(&self) -> bool {
-        !self.days.is_empty() && self.days.iter().all(|day| *day == Day::Past)
+        !self.days.is_empty() && self.days.iter().all(|named| named.day == Day::Past)
     }
 
     /// Whether this moment was named.
@@ -113,12 +120,17 @@ impl When {
         words.split(' ').any(|word| lexicon.when.now.contains(word))
     }
 
-    fn take(&mut self, item: Item) {
+    fn take(&mut self, item: Item, line: impl FnOnce() -> usize) {
         match item {
-            Item::Day(day) if !self.days.contains(&day) => self.days.push(day),
+            Item::Day(day) => {
+                let named = Named { day, line: line() };
+                if !self.days.contains(&named) {
+                    self.days.push(named);
+                }
+            }
             Item::Clock(clock) => self.clock = self.clock.or(Some(clock)),
             Item::Impossible => self.impossible = true,
-            Item::Day(_) | Item::Vague => {}
+            Item::Vague => {}
         }
     }
 }

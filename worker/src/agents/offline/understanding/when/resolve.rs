@@ -3,17 +3,25 @@
 use shared::clinic::{DayHours, OpeningHours};
 use time::{Date, Duration, Month, OffsetDateTime, Time, Weekday};
 
-use super::{Day, When};
+use super::{Day, Named, When};
 
 /// What a time is read with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock<'a> {
     /// The present, in the clinic's offset.
     pub(crate) now: OffsetDateTime,
-    /// When the visitor wrote, in the clinic's offset: what "tomorrow" is the day after of.
-    pub(crate) written: OffsetDateTime,
+    /// When each line was written, in the clinic's offset: what "tomorrow" is the day after of.
+    pub(crate) written: &'a [OffsetDateTime],
     /// When the clinic is open.
     pub(crate) hours: &'a OpeningHours,
+}
+
+impl Clock<'_> {
+    /// The date that was named, if it is a certain one.
+    pub(crate) fn date_of(&self, named: Named) -> Option<Date> {
+        let written = self.written.get(named.line).or(self.written.last());
+        date_of(named.day, written.unwrap_or(&self.now).date())
+    }
 }
 
 /// Why a time cannot be taken.
@@ -39,8 +47,8 @@ pub(crate) fn resolve(when: &When, clock: Clock<'_>) -> Result<Vec<Date>, Proble
     }
     let mut problem = None;
     let mut dates = Vec::new();
-    for day in &when.days {
-        match check(*day, when.clock, clock) {
+    for named in &when.days {
+        match check(*named, when.clock, clock) {
             Ok(date) if !dates.contains(&date) => dates.push(date),
             Ok(_) => {}
             Err(reason) => problem = problem.or(Some(reason)),
@@ -52,9 +60,9 @@ pub(crate) fn resolve(when: &When, clock: Clock<'_>) -> Result<Vec<Date>, Proble
     }
 }
 
-fn check(day: Day, time: Option<Time>, clock: Clock<'_>) -> Result<Date, Problem> {
+fn check(named: Named, time: Option<Time>, clock: Clock<'_>) -> Result<Date, Problem> {
     let today = clock.now.date();
-    let date = date_of(day, clock.written.date()).ok_or(Problem::Past(None))?;
+    let date = clock.date_of(named).ok_or(Problem::Past(None))?;
     if date < today {
         return Err(Problem::Past(Some(date)));
     }
@@ -72,7 +80,7 @@ fn check(day: Day, time: Option<Time>, clock: Clock<'_>) -> Result<Date, Problem
 }
 
 /// The date that a day is, seen from today; `None` for "some time ago".
-pub(crate) fn date_of(day: Day, today: Date) -> Option<Date> {
+fn date_of(day: Day, today: Date) -> Option<Date> {
     match day {
         Day::From(days) => today.checked_add(Duration::days(days)),
         Day::Months(months) => (0..months).try_fold(today, |date, _| month_later(date, today.day())),

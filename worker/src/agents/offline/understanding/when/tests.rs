@@ -1,6 +1,7 @@
 //! Dates in many forms, read on Wednesday 25 November 2026 at noon in Istanbul.
 
 use shared::clinic::Clinic;
+use time::OffsetDateTime;
 use time::macros::datetime;
 
 use super::{Clock, Problem, find, resolve};
@@ -12,11 +13,16 @@ fn read(text: &str) -> Option<(String, String)> {
 }
 
 fn read_in(tag: &str, text: &str) -> Option<(String, String)> {
+    read_late(tag, text, &[])
+}
+
+/// The same of lines that were written at other times.
+fn read_late(tag: &str, text: &str, written: &[OffsetDateTime]) -> Option<(String, String)> {
     let language = by_tag(tag).expect("a language");
     let clinic = Clinic::shipped();
     let clock = Clock {
         now: datetime!(2026-11-25 12:00 +3),
-        written: datetime!(2026-11-25 12:00 +3),
+        written,
         hours: &clinic.opening_hours,
     };
     let text = language.lexicon.read(text);
@@ -270,5 +276,37 @@ fn times_are_understood_in_every_language() {
         ("ar", "مرحبا"),
     ] {
         assert_eq!(read_in(tag, text), None, "{text}");
+    }
+}
+
+#[test]
+fn each_line_counts_from_when_it_was_written_and_what_is_over_is_not_to_come() {
+    let (today, yesterday, monday, sunday) = (
+        datetime!(2026-11-25 11:59 +3),
+        datetime!(2026-11-24 22:00 +3),
+        datetime!(2026-11-23 09:00 +3),
+        datetime!(2026-11-22 09:00 +3),
+    );
+    let cases: [(&str, &[OffsetDateTime], &str); 8] = [
+        ("tomorrow at 3pm\nhello?", &[yesterday, today], "2026-11-25"),
+        ("tomorrow at 10\nhello?", &[yesterday, today], "past"),
+        ("hello\ntomorrow at 10", &[yesterday, today], "2026-11-26"),
+        (
+            "tomorrow\nor tomorrow?",
+            &[yesterday, today],
+            "2026-11-25 2026-11-26",
+        ),
+        ("Tuesday\nhello?", &[sunday, today], "past"),
+        ("Tuesday\nI mean Thursday", &[sunday, today], "2026-11-26"),
+        ("the 24th\nhello?", &[monday, today], "past"),
+        (
+            "in two days\nin two days",
+            &[monday, today],
+            "2026-11-25 2026-11-27",
+        ),
+    ];
+    for (text, written, dates) in cases {
+        let read = read_late("en", text, written).map(|(_, dates)| dates);
+        assert_eq!(read.as_deref(), Some(dates), "{text}");
     }
 }
