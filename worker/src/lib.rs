@@ -61,6 +61,9 @@ use crate::llm::ModelManager;
 use crate::speak::Pace;
 use crate::worker::Worker;
 
+/// How the worker calls itself at other servers: some answer nobody who does not say.
+const USER_AGENT: &str = concat!("frontdesk/", env!("CARGO_PKG_VERSION"));
+
 /// How long what was cut off may take to give its sessions back.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 

@@ -209,6 +209,7 @@ mod tests {
             request_id: Uuid::nil(),
             content: "yes".to_owned(),
             media: Vec::new(),
+            written: OffsetDateTime::UNIX_EPOCH,
         };
         let turn = Turn::bare(Arc::new(Clinic::shipped()), request, OffsetDateTime::UNIX_EPOCH);
         let pace = Pace {
@@ -218,7 +219,8 @@ mod tests {
         };
         let (lost, hard) = (CancellationToken::new(), CancellationToken::new());
         let ends = Ends {
-            stop: async { tokio::time::sleep(Duration::from_millis(50)).await },
+            // Where time stands still while anything is done, this comes once nothing is.
+            stop: tokio::time::sleep(Duration::from_millis(1)),
             lost: &lost,
             hard: &hard,
         };
@@ -232,7 +234,7 @@ mod tests {
         kept.0
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_note_does_not_wait_for_text_where_some_has_been_sent_and_is_not_kept_where_none_has() {
         let noted = |text: &str| (text.to_owned(), Some("a call".to_owned()));
         // Both pieces were there before the first event.

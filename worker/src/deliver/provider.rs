@@ -66,7 +66,7 @@ impl Providers {
     pub fn new(senders: Senders, deadline: Duration) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             // Meta gives what visitors sent to nobody who does not say what program asks.
-            .user_agent(concat!("frontdesk/", env!("CARGO_PKG_VERSION")))
+            .user_agent(crate::USER_AGENT)
             .connect_timeout(CONNECT_DEADLINE)
             // A redirect would carry the token to where nobody has sent it.
             .redirect(redirect::Policy::none())

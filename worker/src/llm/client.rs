@@ -45,6 +45,7 @@ impl Client {
     /// The system's certificates cannot be read.
     pub(crate) fn new(settings: Settings) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
+            .user_agent(crate::USER_AGENT)
             .connect_timeout(settings.connect_deadline)
             // No total deadline: a reply takes as long as it takes, but silence ends it.
             .read_timeout(settings.read_deadline)

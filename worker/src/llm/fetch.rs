@@ -77,6 +77,7 @@ impl Fetcher {
     /// One for other addresses; tests have their servers on this machine.
     pub(crate) fn with(allowed: Allowed) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
+            .user_agent(crate::USER_AGENT)
             .connect_timeout(CONNECT_DEADLINE)
             .read_timeout(CONNECT_DEADLINE)
             .redirect(redirect::Policy::none())
