@@ -9,10 +9,10 @@ use e2e::storm::{Options, run};
 #[derive(Parser)]
 struct Args {
     /// Messages in all.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_400)]
     messages: usize,
     /// People who write them.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 140)]
     customers: usize,
     /// Workers at once.
     #[arg(long, default_value_t = 3)]
