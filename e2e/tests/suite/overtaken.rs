@@ -17,11 +17,11 @@ use time::OffsetDateTime;
 use worker::agents::{Agent, AgentError, Outcome, Reply, Turn};
 use worker::deliver::Settings;
 
-use crate::bursts::{
+use crate::in_process;
+use crate::whatsapp_calls::{
     AT_ONCE, LEASE, PATIENT, TTL, address, arrival, changed, claim, due, id_of, pending, reply, store,
     take_in, texts,
 };
-use crate::in_process;
 
 fn revoke(id: &str, of: &str, seq: u64) -> Arrival {
     changed(arrival(id, "", 9, seq), Change::Revoke { of: id_of(of) })
