@@ -8,6 +8,7 @@ await run(async (browser, base) => {
   await writeOn(browser, base);
   await erase(browser, base);
   await told(browser, base);
+  await unanswered(browser, base);
 });
 
 /** Holds the page's next request to `url`; what it returns waits for that request. */
@@ -148,5 +149,25 @@ async function told(browser, base) {
   await goOn.fulfill(say({ content: "Hi!" }, { content: "", is_final: true, degraded: true }));
   assert.equal(await chat.reply(1), "Hi!", "a status is no text of the reply");
   assert.equal((await chat.everything()).at(-1), "Anna answered without knowing the conversation so far.");
+  await context.close();
+}
+
+/** A message that nothing is heard of can be sent again, and holds up the next one no longer. */
+async function unanswered(browser, base) {
+  const { page, context } = await visitor(browser, base);
+  await page.clock.install();
+  const chat = new ChatPage(page);
+  await chat.open();
+  const first = await hold(page, "**/chat/stream");
+  await chat.say("one");
+  await chat.say("two");
+  await first();
+  await page.clock.fastForward(20_000);
+  await chat.alerts.filter({ hasText: "could not be sent" }).waitFor();
+  await chat.replies.first().waitFor();
+  assert.deepEqual((await chat.history()).map((message) => message.content), ["two"]);
+  await chat.alerts.getByRole("button", { name: "Try again" }).click();
+  await chat.doing("Your message waits: 1 before it.");
+  assert.equal(await chat.alerts.count(), 0);
   await context.close();
 }

@@ -4,6 +4,8 @@ const assistant = document.body.dataset.assistant;
 const main = document.querySelector("main");
 // A browser opens six connections to a server. Some have to remain: to stop a reply, and for another tab.
 const MOST_AT_ONCE = 3;
+// The api says within two seconds whether it has a message. Who hears nothing for so long has no connection to it.
+const ANSWER_MS = 15000;
 // The replies that are not whole yet, in the order of their messages.
 let running = [];
 let loading = "Loading…";
@@ -216,11 +218,18 @@ let sent = Promise.resolve();
 // The same key makes a repetition the same message: it is answered once.
 async function attempt(reply, idempotencyKey) {
   reply.begin();
-  sent = sent.then(() => ask("/chat/stream", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey },
-    body: JSON.stringify({ content: reply.text }),
-  }, "Your message could not be sent."));
+  sent = sent.then(async () => {
+    const late = new AbortController();
+    const alarm = setTimeout(() => late.abort(), ANSWER_MS);
+    const answer = await ask("/chat/stream", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey },
+      body: JSON.stringify({ content: reply.text }),
+      signal: late.signal,
+    }, "Your message could not be sent.");
+    clearTimeout(alarm);
+    return answer;
+  });
   const { response, text, temporary } = await sent;
   if (!response) {
     running = running.filter((other) => other !== reply);
