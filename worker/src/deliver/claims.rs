@@ -143,12 +143,9 @@ impl Claims {
         }
     }
 
-    /// Whether what providers tell can have reached us. While NATS was away they were told to come again, so it is waited for anew.
     fn hears(&self) -> bool {
         let since = *self.nats.usable_since().borrow();
-        let long_enough =
-            |since: Instant| since <= self.began + AT_ONCE || since.elapsed() > self.settings.rules.answer;
-        self.nats.is_usable() && since.is_some_and(long_enough)
+        self.nats.is_usable() && can_have_heard(self.began, since, Instant::now(), self.settings.rules.answer)
     }
 
     fn free(&self) -> Vec<(SenderKey, usize)> {
@@ -190,5 +187,30 @@ impl Claims {
             }
             drop(slot);
         });
+    }
+}
+
+/// Whether what providers told can have reached a worker that `began` then and whose NATS is usable `since` then. While it was away
+/// they were told to come again, so that an answer is waited for anew.
+fn can_have_heard(began: Instant, since: Option<Instant>, now: Instant, answer: Duration) -> bool {
+    since.is_some_and(|since| since <= began + AT_ONCE || now.duration_since(since) > answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_nats_was_away_an_answer_is_waited_for_anew() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let heard = |since, now| can_have_heard(began, since, at(now), Duration::from_secs(30));
+        assert!(!heard(None, 100), "never connected");
+        assert!(heard(Some(at(1)), 2), "it was up when the worker came");
+        assert!(
+            !heard(Some(at(60)), 61) && !heard(Some(at(60)), 90),
+            "it was away"
+        );
+        assert!(heard(Some(at(60)), 91));
     }
 }
